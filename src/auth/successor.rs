@@ -13,7 +13,7 @@ pub enum NotSuccessor {
     /// Another issuer signed it.
     #[error("the newer token is from another issuer")]
     Issuer,
-    /// It is about another subject, or the older one names none.
+    /// It is about another subject or user, or the older one names no subject.
     #[error("the newer token has another subject")]
     Subject,
     /// It does not expire later.
@@ -22,8 +22,8 @@ pub enum NotSuccessor {
 }
 
 /// Checks that a token continues another: same issuer (the entry of `[issuers]` and `iss`), same
-/// subject, later expiry. Otherwise, an attacker who puts a token into another user's browser would
-/// take over that browser's connections.
+/// subject and user, later expiry. Otherwise, an attacker who puts a token into another user's
+/// browser would take over that browser's connections.
 ///
 /// # Errors
 /// What differs.
@@ -32,6 +32,9 @@ pub fn successor(old: &Verified, new: &Verified) -> Result<(), NotSuccessor> {
     if new.issuer != old.issuer || new.claims.iss() != old.claims.iss() {
         Err(NotSuccessor::Issuer)
     } else if subject.is_none() || new.claims.subject() != subject {
+        Err(NotSuccessor::Subject)
+    } else if new.claims.user_id() != old.claims.user_id() {
+        // The subject of Jitsi's tokens is the domain, the same for all users.
         Err(NotSuccessor::Subject)
     } else if new.claims.exp <= old.claims.exp {
         Err(NotSuccessor::NotLater)
@@ -99,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn same_issuer_same_subject_later_expiry() {
+    fn same_issuer_same_subject_same_user_later_expiry() {
         let old = token("staff", r#"{"sub":"ada","exp":10}"#);
         for (issuer, claims, want) in [
             ("staff", r#"{"sub":"ada","exp":11}"#, Ok(())),
@@ -127,6 +130,23 @@ mod tests {
             ),
         ] {
             assert_eq!(successor(&old, &token(issuer, claims)), want, "{claims}");
+        }
+        // With Jitsi, the subject is the domain.
+        let user = |id: &str, exp: u32| {
+            let context = format!(r#"{{"user":{{"id":{id}}}}}"#);
+            let claims = format!(r#"{{"sub":"d","context":{context},"exp":{exp}}}"#);
+            token("staff", &claims)
+        };
+        let (ada, nobody) = (user("\"ada\"", 10), user("null", 11));
+        let faked = r#"{"sub":"d","exp":11,"context.user.id":"ada"}"#;
+        assert_eq!(successor(&ada, &user("\"ada\"", 11)), Ok(()));
+        for (old, new) in [
+            (&ada, &user("\"eve\"", 11)),
+            (&ada, &nobody),
+            (&nobody, &user("\"ada\"", 12)),
+            (&ada, &token("staff", faked)),
+        ] {
+            assert_eq!(successor(old, new), Err(NotSuccessor::Subject), "{new:?}");
         }
         let same = token("staff", r#"{"sub":"ada","exp":10}"#);
         assert_eq!(successor_in_message(&old, &same), Ok(()));

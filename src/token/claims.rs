@@ -1,5 +1,6 @@
 //! The claims of a token, and the claims that a policy requires.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde_json::{Map, Value};
@@ -67,6 +68,17 @@ impl Claims {
     /// The subject, `sub`.
     pub fn subject(&self) -> Option<&str> {
         self.text("sub")
+    }
+
+    /// The user of a token of Jitsi, whose `sub` is the tenant or the domain: the member `id` of
+    /// `context.user`, a text that is not empty or a number.
+    pub fn user_id(&self) -> Option<Cow<'_, str>> {
+        // Not by `find`, which prefers a claim that has the whole path as its name.
+        match self.all.get("context")?.get("user")?.get("id")? {
+            Value::String(id) if !id.is_empty() => Some(Cow::Borrowed(id)),
+            Value::Number(id) => Some(Cow::Owned(id.to_string())),
+            _ => None,
+        }
     }
 
     /// Whether `aud` is this audience or contains it.
@@ -235,6 +247,26 @@ mod tests {
             ("", BadToken::Malformed),
         ] {
             assert_eq!(claims(text).unwrap_err(), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_id_of_a_user_is_the_nested_member_alone() {
+        for (text, want) in [
+            (r#"{"exp":1,"context":{"user":{"id":"ada"}}}"#, Some("ada")),
+            (r#"{"exp":1,"context":{"user":{"id":7}}}"#, Some("7")),
+            (r#"{"exp":1,"context":{"user":{"id":""}}}"#, None),
+            (r#"{"exp":1,"context":{"user":{"id":null}}}"#, None),
+            (r#"{"exp":1,"context":{"user":"ada"}}"#, None),
+            (r#"{"exp":1,"context":[]}"#, None),
+            (r#"{"exp":1,"context.user.id":"ada"}"#, None),
+            (r#"{"exp":1,"context":{"user.id":"ada"}}"#, None),
+            (
+                r#"{"exp":1,"context.user.id":"eve","context":{"user":{"id":"ada"}}}"#,
+                Some("ada"),
+            ),
+        ] {
+            assert_eq!(claims(text).unwrap().user_id().as_deref(), want, "{text}");
         }
     }
 

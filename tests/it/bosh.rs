@@ -222,6 +222,8 @@ fn a_newer_token_of_the_same_user_keeps_the_session_and_another_subject_does_not
     assert!(!with(&json!({ "iss": "another of the issuer's" })).may_speak(&sid));
     assert!(!with(&json!({ "context": { "user": { "id": 7 } } })).may_speak(&sid));
     assert!(!with(&json!({ "context": {} })).may_speak(&sid));
+    let named = json!({ "context": { "user": { "id": 7 } }, "context.user.id": "anna" });
+    assert!(!with(&named).may_speak(&sid));
     // A number is an id too, and so is the subject alone.
     for more in [
         json!({ "context": { "user": { "id": 7 } } }),

@@ -185,6 +185,9 @@ fn only_a_later_token_of_the_same_issuer_and_subject_continues_the_old_one() {
     let of_other = with(OTHER, json!({ "sub": "program", "exp": now + 60 }));
     let claims = json!({ "iss": "another", "sub": "program", "exp": now + 600 });
     let of_iss = with(staff::SECRET, claims);
+    let context = json!({ "user": { "id": "another" } });
+    let claims = json!({ "sub": "program", "context": context, "exp": now + 600 });
+    let of_user = with(staff::SECRET, claims);
     let (signed, _) = old.rsplit_once('.').unwrap();
     for (old, new, status, reason) in [
         (
@@ -197,6 +200,8 @@ fn only_a_later_token_of_the_same_issuer_and_subject_continues_the_old_one() {
         (&nameless(60), &nameless(600), 403, "renewal_subject"),
         (&old, &of_iss, 403, "renewal_subject"),
         (&of_iss, &good, 403, "renewal_subject"),
+        (&old, &of_user, 403, "renewal_subject"),
+        (&of_user, &good, 403, "renewal_subject"),
         (&of_other, &good, 401, "token_signature"),
         (&good, &old, 409, "renewal_not_later"),
         (&old, &old, 409, "renewal_not_later"),

@@ -10,12 +10,10 @@
 //! The same bytes are forwarded, and every answer is streamed. A session that the gateway does not
 //! know is answered as Prosody answers, so that the client opens a new one.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::header::{self, HeaderValue};
 use http::{Method, Request, Response};
-use serde_json::Value;
 
 use super::context::Forwarding;
 use super::forward::forward;
@@ -144,12 +142,8 @@ impl<'r> BoshTarget<'r> {
     /// address.
     fn owner(&self, permit: &Permit) -> Owner {
         let of_token = permit.token().and_then(|token| {
-            let user = match token.claims.find("context.user.id") {
-                Some(Value::String(id)) => Some(Cow::Borrowed(&**id)),
-                Some(Value::Number(id)) => Some(Cow::Owned(id.to_string())),
-                _ => None,
-            };
-            let subject = token.claims.subject();
+            let user = token.claims.user_id();
+            let subject = token.claims.subject().filter(|subject| !subject.is_empty());
             (user.is_some() || subject.is_some()).then(|| {
                 let user = user.as_deref().unwrap_or_default();
                 let subject = subject.unwrap_or_default();

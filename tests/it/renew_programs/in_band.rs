@@ -217,6 +217,10 @@ fn only_a_later_token_of_the_same_issuer_and_subject_renews_a_websocket() {
             "The token is from another issuer",
         ),
         (
+            token(json!({ "context": { "user": { "id": "another" } } })),
+            "The token has another subject",
+        ),
+        (
             token(json!({ "exp": now + 200 })),
             "The token does not expire later",
         ),
