@@ -163,9 +163,9 @@ pub(super) fn context<'c>(
 }
 
 /// Who is not to open another WebSocket after a flood of refusals: the subject of its token, or
-/// without a subject its address, which is one of a network where clients have many.
+/// without a subject its address.
 pub(super) fn flooder(permit: &Permit, client: ClientAddr) -> Owner {
-    owner(permit).unwrap_or_else(|| Owner::of_group(client.group()))
+    owner(permit).unwrap_or_else(|| Owner::of_address(client))
 }
 
 /// The subject of the permit's token, if it has one.

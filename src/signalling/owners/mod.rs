@@ -20,7 +20,6 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -28,7 +27,7 @@ use aws_lc_rs::digest;
 use parking_lot::Mutex;
 
 use super::rules::Entries;
-use crate::addr::{ClientAddr, ClientGroup};
+use crate::addr::ClientAddr;
 use quota::Quota;
 
 const SHARDS: usize = 32;
@@ -85,18 +84,11 @@ impl Owner {
         self.0[KIND] & 1 == 1
     }
 
-    /// A client without a subject over HTTP, where each message may come on another connection: its
-    /// address.
+    /// A client without a subject, where each message may come on another connection: its IPv4
+    /// address, or the /64 of its IPv6 address. A client has all addresses of that, and each would
+    /// have a share of its own.
     pub fn of_address(client: ClientAddr) -> Self {
-        match client.ip() {
-            IpAddr::V4(ip) => Self::digest(b"address", &[&ip.octets()]),
-            IpAddr::V6(ip) => Self::digest(b"address", &[&ip.octets()]),
-        }
-    }
-
-    /// The same for what limits count as one client: an IPv4 address or an IPv6 /64.
-    pub fn of_group(client: ClientGroup) -> Self {
-        Self::digest(b"group", &[&client.octets()])
+        Self::digest(b"address", &[&client.group().octets()])
     }
 
     fn digest(kind: &[u8], parts: &[&[u8]]) -> Self {

@@ -59,6 +59,20 @@ fn only_the_client_that_created_a_session_may_use_it() {
 }
 
 #[test]
+fn a_client_without_a_subject_is_an_ipv4_address_or_an_ipv6_64() {
+    let owner = |ip: &str| Owner::of_address(ClientAddr::new(ip.parse().unwrap()));
+    for (one, other, are_same) in [
+        ("192.0.2.1", "192.0.2.1", true),
+        ("192.0.2.1", "::ffff:192.0.2.1", true),
+        ("192.0.2.1", "192.0.2.2", false),
+        ("2001:db8:0:1::1", "2001:db8:0:1:ffff::2", true),
+        ("2001:db8:0:1::1", "2001:db8:0:2::1", false),
+    ] {
+        assert_eq!(owner(one) == owner(other), are_same, "{one} {other}");
+    }
+}
+
+#[test]
 fn subjects_and_connections_are_different_owners() {
     let all = [
         Owner::of_subject("a", "bc"),
