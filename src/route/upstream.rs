@@ -187,7 +187,13 @@ impl Protocol {
         let limits = owners::Limits::default();
         match self {
             Self::Http => None,
-            Self::Janus | Self::JanusAdmin | Self::Kurento | Self::Jitsi => Some(limits),
+            Self::Janus | Self::JanusAdmin | Self::Kurento => Some(limits),
+            // Prosody ends a session that is silent for longer than `wait` and `inactivity`, which
+            // are 60 s each by default.
+            Self::Jitsi => Some(owners::Limits {
+                idle_objects: Duration::from_secs(300),
+                ..limits
+            }),
             // A stream that is live for days sends no request meanwhile.
             Self::Whip => Some(owners::Limits {
                 idle_objects: Duration::from_secs(7 * 24 * 3600),

@@ -1,6 +1,19 @@
 use super::*;
 
 #[test]
+fn sessions_are_remembered_for_longer_than_servers_keep_them_and_not_much_longer() {
+    let idle = |protocol: Protocol| {
+        let limits = protocol.owner_limits()?;
+        Some((limits.idle.as_secs(), limits.idle_objects.as_secs()))
+    };
+    assert_eq!(idle(Protocol::Http), None);
+    assert_eq!(idle(Protocol::Janus), Some((300, 600)));
+    assert_eq!(idle(Protocol::Kurento), Some((300, 600)));
+    assert_eq!(idle(Protocol::Jitsi), Some((300, 300)));
+    assert_eq!(idle(Protocol::Whip), Some((300, 7 * 24 * 3600)));
+}
+
+#[test]
 fn one_socket_has_many_names() {
     let same = |one: &str, other: &str| {
         let (one, other): (ServerAddr, ServerAddr) = (one.parse().unwrap(), other.parse().unwrap());
