@@ -2,15 +2,20 @@
 //!
 //! A media server reads `file://` URIs, follows `..`, and connects to every host that it can reach.
 //! What is accepted here has one reading (RFC 3986): a scheme of the list, a host without user
-//! information and in its usual spelling, and a path that says the same before and after its
-//! escapes are undone. Everything else is rejected.
+//! information and in its usual spelling, and a path that leads to the same place before and after
+//! its escapes are undone. Everything else is rejected. Paths are compared without their escapes:
+//! servers undo them, those of unreserved characters always (RFC 3986, 6.2.2.2).
 //!
 //! A name may still resolve to an inner address; only a prefix with a fixed host is safe from that.
 //! Files are allowed only below a prefix that names their folder.
 
+mod path;
+
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
+use self::path::{checked_path, is_below, undo_escapes, without_parameters};
 use crate::host::{Authority, HostName, HostPattern};
 
 /// The scheme of files of the media server, which have no host.
@@ -107,8 +112,8 @@ struct Uri<'u> {
     /// None of a file.
     host: Option<HostName>,
     port: Option<u16>,
-    /// Begins with a slash.
-    path: &'u str,
+    /// Begins with a slash, and has no escapes.
+    path: Cow<'u, [u8]>,
 }
 
 /// The beginning of URIs that are allowed: `https://media.example.com/recordings/`,
@@ -152,6 +157,21 @@ pub fn check(uri: &str, prefixes: &[UriPrefix]) -> Result<(), UriProblem> {
     Err(problem)
 }
 
+/// Whether a URI is below one of the prefixes for the server that opens it, if that server ignores
+/// the parameters of path segments (`;x`), as some do. For what is forbidden.
+pub fn may_be_below(uri: &str, prefixes: &[UriPrefix]) -> bool {
+    let Ok(uri) = read(uri) else {
+        return false;
+    };
+    let covers = |uri: &Uri<'_>| prefixes.iter().any(|prefix| prefix.covers(uri).is_ok());
+    let is_below = covers(&uri);
+    is_below
+        || (uri.path.contains(&b';') && {
+            let path = without_parameters(&uri.path).into();
+            covers(&Uri { path, ..uri })
+        })
+}
+
 impl UriPrefix {
     /// Whether it is for files of the media server.
     pub fn is_for_files(&self) -> bool {
@@ -175,13 +195,13 @@ impl UriPrefix {
         are_hosts_of
             && self.scheme == other.scheme
             && self.port == other.port
-            && is_path_below(&other.path, &self.path)
+            && is_below(other.path.as_bytes(), self.path.as_bytes())
     }
 
     fn covers(&self, uri: &Uri<'_>) -> Result<(), UriProblem> {
         let is_below = self.scheme == uri.scheme
             && self.port == uri.port
-            && is_path_below(uri.path, &self.path);
+            && is_below(&uri.path, self.path.as_bytes());
         match (&self.hosts, &uri.host) {
             _ if !is_below => Err(UriProblem::Elsewhere),
             (PrefixHosts::Public, Some(host)) if is_public(host) => Ok(()),
@@ -240,7 +260,7 @@ fn read(text: &str) -> Result<Uri<'_>, UriProblem> {
         scheme: parts.scheme,
         host,
         port: port.or(parts.default_port),
-        path: checked_path(path)?,
+        path: undo_escapes(checked_path(path)?),
     })
 }
 
@@ -312,44 +332,6 @@ fn checked_authority(text: &str) -> Result<(HostName, Option<u16>), UriProblem> 
         return Err(UriProblem::Host);
     }
     Ok((host, port))
-}
-
-fn checked_path(path: &str) -> Result<&str, UriProblem> {
-    if path.is_empty() {
-        return Ok("/");
-    }
-    let is_dots = |segment: &str| {
-        // Some servers cut parameters off before they look at dots.
-        let name = segment.split(';').next().unwrap_or_default();
-        name == "." || name == ".."
-    };
-    let inner = &path[1..];
-    let has_empty = inner.starts_with('/') || inner.contains("//");
-    if has_empty || inner.split('/').any(is_dots) || !has_plain_escapes(path) {
-        return Err(UriProblem::Path);
-    }
-    Ok(path)
-}
-
-/// Whether undoing the escapes changes nothing about where the path leads.
-fn has_plain_escapes(path: &str) -> bool {
-    path.match_indices('%').all(|(at, _)| {
-        let digits = path.get(at + 1..at + 3);
-        let digits = digits.filter(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()));
-        let byte = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        byte.is_some_and(|byte| {
-            !matches!(
-                byte,
-                b'.' | b'/' | b'\\' | b'%' | b';' | b'?' | b'#' | 0..0x20 | 0x7f
-            )
-        })
-    })
-}
-
-/// Whether a path is the prefix, or below it.
-fn is_path_below(path: &str, prefix: &str) -> bool {
-    let rest = path.strip_prefix(prefix);
-    rest.is_some_and(|rest| prefix.ends_with('/') || rest.is_empty() || rest.starts_with('/'))
 }
 
 fn is_public(host: &HostName) -> bool {

@@ -446,6 +446,48 @@ fn every_member_that_is_named_like_a_uri_is_checked() {
 }
 
 #[test]
+fn in_no_order_of_rules_does_a_uri_pass_that_has_no_one_reading() {
+    let below = |text: &str| Uris::Below([text.parse().unwrap()].into());
+    let secret = Rule {
+        uris: below("https://media.example.com/vod/secret/"),
+        ..deny("secret")
+    };
+    let host = Rule {
+        uris: below("https://media.example.com/"),
+        ..allow("host")
+    };
+    let all = Rule {
+        uris: below("https://*/"),
+        ..allow("all")
+    };
+    let files = Rule {
+        uris: below("file:///"),
+        ..allow("files")
+    };
+    let rules = [secret, host, all, files];
+    for uri in [
+        "https://media.example.com/vod//secret/a",
+        "https://media.example.com/vod/./secret/a",
+        "https://media.example.com/vod/x/%2e%2E/secret/a",
+        "https://media.example.com/vod%2Fsecret/a",
+        "https://media.example.com/vod/secret%",
+        "https://media.example.com./vod/secret/a",
+        "https://media.example.com/vod/secret/a#",
+        "file:///vod//secret",
+        "x",
+    ] {
+        let text = format!(r#"{{"verb":"a","uri":"{uri}"}}"#);
+        for first in 0..rules.len() {
+            let mut rules = rules.to_vec();
+            rules.rotate_left(first);
+            let rules = MessageRules::new(rules);
+            let decision = rules.decide(&facts_with_uris(&text), None);
+            assert!(matches!(decision, Decision::Unmatched(_)), "{uri}");
+        }
+    }
+}
+
+#[test]
 fn a_deny_for_uris_matches_if_one_of_them_is_below() {
     let prefixes = ["https://secret.example.com/".parse().unwrap()];
     let secret = Rule {

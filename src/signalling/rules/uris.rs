@@ -5,7 +5,8 @@ use crate::signalling::document::{Array, Object, Text, Value};
 use crate::signalling::uri::{self, UriPrefix, UriProblem};
 
 /// The URIs that a rule is about: every parameter whose name has `uri` or `url` in it. An `allow`
-/// matches if all of them are among these, a `deny` if one is.
+/// matches if all of them are among these, a `deny` if one is. What is no URI with one reading is
+/// among none, so that no `allow` matches it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Uris {
     /// All of them.
@@ -22,7 +23,11 @@ impl Uris {
     pub(super) fn are_met(&self, facts: &Facts<'_>, is_deny: bool) -> bool {
         match self {
             Self::Any => true,
-            _ if is_deny => uris_of(facts).any(|(_, value)| self.check_text(value).is_ok()),
+            Self::Below(prefixes) if is_deny => uris_of(facts).any(|(_, value)| {
+                let text = value.text();
+                text.is_some_and(|text| uri::may_be_below(&text.unescaped(), prefixes))
+            }),
+            Self::OfPolicy if is_deny => false,
             _ => uris_of(facts).all(|(_, value)| self.check_text(value).is_ok()),
         }
     }

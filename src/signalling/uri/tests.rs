@@ -21,6 +21,8 @@ fn what_is_below_a_prefix_is_allowed() {
         "https://media.example.com/pub/",
         "https://media.example.com/pub/a%20b/%C3%A9.webm",
         "https://media.example.com/pub/..a/b..",
+        "https://media.example.com/p%75b/a",
+        "https://media.example.com/%70%75%62/%7E%2d%2D%5F%5f",
         "rtsp://10.0.0.7/cam",
         "rtsp://10.0.0.7:554/cam/1",
         "http://a.example.org:8080/x",
@@ -46,11 +48,15 @@ fn what_is_elsewhere_or_has_a_second_reading_is_refused() {
     }
 }
 
-const REFUSED: [(&str, UriProblem); 55] = [
+const REFUSED: [(&str, UriProblem); 56] = [
     ("https://media.example.com/public/a", UriProblem::Elsewhere),
     ("https://media.example.com/pub", UriProblem::Elsewhere),
     ("https://media.example.com/Pub/a", UriProblem::Elsewhere),
-    ("https://media.example.com/p%75b/a", UriProblem::Elsewhere),
+    (
+        "https://media.example.com/p%75%62lic/a",
+        UriProblem::Elsewhere,
+    ),
+    ("https://media.example.com/p%55b/a", UriProblem::Elsewhere),
     ("https://media.example.com", UriProblem::Elsewhere),
     (
         "https://media.example.com:8443/pub/a",
@@ -121,6 +127,45 @@ const REFUSED: [(&str, UriProblem); 55] = [
     ("gopher://media.example.com/pub/a", UriProblem::Scheme),
     ("://media.example.com/pub/a", UriProblem::Scheme),
 ];
+
+#[test]
+fn what_is_forbidden_is_so_in_each_spelling_of_its_server() {
+    let all = ["https://media.example.com/vod/", "file:///var/media/"];
+    let forbidden = prefixes(&[
+        "https://media.example.com/vod/secret/",
+        "https://media.example.com/vod/a,b(1)+c/",
+        "https://media.example.com/vod/x-y_z~/",
+        "file:///var/media/private/",
+    ]);
+    for uri in [
+        "https://media.example.com/vod/secret/a",
+        "https://media.example.com/vod/%73ecret/a",
+        "https://media.example.com/vod/%73%65%63%72%65%74/a",
+        "https://media.example.com/%76od/s%65cret/",
+        "HTTPS://Media.Example.COM:443/vod/secre%74/a",
+        "https://media.example.com/vod/secret;x=1/a",
+        "https://media.example.com/vod/%73ecret;%79/a;b",
+        "https://media.example.com/vod/a%2Cb%281%29%2bc/a",
+        "https://media.example.com/vod/a%2cb(1)%2Bc/a",
+        "https://media.example.com/vod/x%2dy%5Fz%7e/a",
+        "https://media.example.com/vod/x%2Dy%5fz%7E/a",
+        "file:///var/media/%70rivate/a",
+        "FILE:///var/%6dedia/privat%65/a",
+        "file:///var/%6Dedia/privat%65/a",
+    ] {
+        assert_eq!(check(uri, &prefixes(&all)), Ok(()), "{uri}");
+        assert!(may_be_below(uri, &forbidden), "{uri}");
+    }
+    for uri in [
+        "https://media.example.com/vod/%53ecret/a",
+        "https://media.example.com/vod/secrets/a",
+        "https://media.example.com/vod/a?x=/vod/secret/",
+        "file:///var/media/a",
+    ] {
+        assert_eq!(check(uri, &prefixes(&all)), Ok(()), "{uri}");
+        assert!(!may_be_below(uri, &forbidden), "{uri}");
+    }
+}
 
 #[test]
 fn all_hosts_are_all_public_ones() {
@@ -232,6 +277,7 @@ fn files_are_allowed_only_below_a_prefix_for_files() {
     for uri in [
         "file:///var/lib/kurento/a.webm",
         "FILE:///var/lib/kurento/a/b%20c.webm",
+        "file:///var/lib/%6burento/a.webm",
     ] {
         assert_eq!(check(uri, &allowed), Ok(()), "{uri}");
     }

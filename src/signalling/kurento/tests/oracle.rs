@@ -256,7 +256,7 @@ fn check_uri(value: &Value) -> Result<(), String> {
         .any(|text| lower.contains(text));
     if begin.eq_ignore_ascii_case("https://")
         && is_host
-        && path.starts_with("pub/")
+        && undo_escapes(path).starts_with(b"pub/")
         && !has_dots
         && !hides
     {
@@ -264,6 +264,17 @@ fn check_uri(value: &Value) -> Result<(), String> {
     } else {
         Err(format!("URI {uri}"))
     }
+}
+
+fn undo_escapes(path: &str) -> Vec<u8> {
+    let mut parts = path.split('%');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        let (digits, rest) = part.split_at_checked(2).unwrap_or((part, ""));
+        bytes.extend(u8::from_str_radix(digits, 16).ok());
+        bytes.extend(rest.as_bytes());
+    }
+    bytes
 }
 
 /// A text as jsoncpp converts one.
