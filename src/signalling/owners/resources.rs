@@ -2,8 +2,9 @@
 //! given to those who have sent an offer.
 //!
 //! A resource is known by its path at the server, and stands for everything below it. Servers read
-//! the case of letters, a slash at the end and parameters (`;x`) in different ways, so that none of
-//! these tells two resources apart. A path that the server gives again is the newer client's. Some
+//! the case of letters, a slash at the end and parameters (`;x`) in different ways, so that a path
+//! that differs from one of another client only in these is refused, unless the server has given
+//! the client exactly it. The very path that the server gives again is the newer client's. Some
 //! servers name the URL that took the offer, or one above it, for each of their streams, which they
 //! tell apart by the token: there each client has its own resource.
 
@@ -38,7 +39,8 @@ struct State {
     resources: HashMap<u64, Resource>,
     /// The numbers of those of each client, which grow with time.
     by_owner: HashMap<Owner, BTreeSet<u64>>,
-    by_name: HashMap<Box<str>, u64>,
+    /// All those whose names differ only in what servers read in different ways.
+    by_name: HashMap<Box<str>, Vec<u64>>,
     /// Those that are named as the URL that took the offer.
     by_endpoint: HashMap<(Owner, Box<str>), u64>,
     last: u64,
@@ -48,6 +50,8 @@ struct State {
 #[derive(Debug)]
 struct Resource {
     place: Place,
+    /// As the server has written it.
+    spelling: Box<str>,
     name: Box<str>,
     is_endpoint: bool,
     used: Instant,
@@ -80,6 +84,14 @@ pub struct ResourcePath<'t> {
 }
 
 impl ResourcePath<'_> {
+    /// As it is written.
+    fn spelling(self) -> String {
+        match self.query {
+            Some(query) => format!("{}?{query}", self.path),
+            None => self.path.to_owned(),
+        }
+    }
+
     /// The path by which a resource is known.
     fn canonical_path(self) -> String {
         let lower = self.path.to_ascii_lowercase();
@@ -95,6 +107,16 @@ impl ResourcePath<'_> {
         path.truncate(path.trim_end_matches('/').len());
         path
     }
+}
+
+/// What a path means, as far as resources are known.
+#[derive(Clone, Copy)]
+struct Found {
+    id: u64,
+    /// Whether it is the resource, and not something below it.
+    is_whole: bool,
+    /// Whether everything that the path may mean is the client's.
+    is_own: bool,
 }
 
 fn with_query(path: &str, query: &str) -> String {
@@ -123,13 +145,18 @@ impl Resources {
             Some(query) => with_query(&path, query),
             None => path,
         };
-        if name.len() > LONGEST {
+        let spelling = resource.spelling();
+        if spelling.len() > LONGEST {
             return;
         }
         let below = endpoint.strip_prefix(&*name);
         let is_endpoint = below.is_some_and(|below| below.is_empty() || below.starts_with('/'));
         let mut state = self.state.lock();
-        if let Some(id) = state.named(owner, &name, is_endpoint) {
+        let same = match is_endpoint {
+            true => state.of_endpoint(owner, &name),
+            false => state.spelled(&name, |known| known == spelling),
+        };
+        if let Some(id) = same {
             state.forget(id);
         }
         let Some(place) = self.place(&mut state, owner) else {
@@ -137,6 +164,7 @@ impl Resources {
         };
         let resource = Resource {
             place,
+            spelling: spelling.into(),
             name: name.into(),
             is_endpoint,
             used: now,
@@ -150,21 +178,14 @@ impl Resources {
         if state.resources.is_empty() {
             return ResourceLookup::Nothing;
         }
-        let path = target.canonical_path();
-        let whole = target.query.map(|query| with_query(&path, query));
-        let exact = whole.iter().chain([&path]);
-        let exact = exact.filter_map(|name| state.by_name.get(&**name).copied());
-        let found = exact.map(|id| (id, true)).next();
-        let found = found.or_else(|| Some((state.above(&path)?, false)));
-        let of_endpoint = || Some((state.named(owner, &path, true)?, true));
-        let Some((id, is_exact)) = found.or_else(of_endpoint) else {
+        let Some(found) = state.find(owner, target) else {
             return ResourceLookup::Nothing;
         };
-        match state.resources.get_mut(&id) {
-            Some(resource) if resource.place.owner() == owner => {
+        match state.resources.get_mut(&found.id) {
+            Some(resource) if found.is_own => {
                 resource.used = now;
-                match is_exact {
-                    true => ResourceLookup::Own(ResourceId(id)),
+                match found.is_whole {
+                    true => ResourceLookup::Own(ResourceId(found.id)),
                     false => ResourceLookup::BelowOwn,
                 }
             }
@@ -212,32 +233,104 @@ impl State {
         self.last += 1;
         let (id, name) = (self.last, resource.name.clone());
         match resource.is_endpoint {
-            true => self.by_endpoint.insert((owner, name), id),
-            false => self.by_name.insert(name, id),
-        };
+            true => drop(self.by_endpoint.insert((owner, name), id)),
+            false => self.by_name.entry(name).or_default().push(id),
+        }
         self.by_owner.entry(owner).or_default().insert(id);
         self.resources.insert(id, resource);
     }
 
-    /// The resource with this very name.
-    fn named(&self, owner: Owner, name: &str, is_endpoint: bool) -> Option<u64> {
-        match is_endpoint {
-            true => self.by_endpoint.get(&(owner, name.into())).copied(),
-            false => self.by_name.get(name).copied(),
-        }
-    }
-
-    /// The nearest resource that a path is below.
-    fn above(&self, mut path: &str) -> Option<u64> {
-        while let Some(end) = path.rfind('/') {
-            path = &path[..end];
-            if path.len() <= LONGEST
-                && let Some(id) = self.by_name.get(path)
-            {
-                return Some(*id);
+    /// What a path means. The resource with this very spelling decides, and it is not looked what
+    /// is above it; otherwise everything that the path may mean, with what is above, has to be the
+    /// client's.
+    fn find(&self, owner: Owner, target: ResourcePath<'_>) -> Option<Found> {
+        let path = target.canonical_path();
+        let whole = target.query.map(|query| with_query(&path, query));
+        let mut found = None;
+        if let Some(whole) = &whole {
+            let spelling = target.spelling();
+            let is_spelled = |known: &str| known == spelling;
+            if self.note(&mut found, owner, (whole, true), is_spelled) {
+                return found;
             }
         }
-        None
+        let is_spelled = |known: &str| known == target.path;
+        if self.note(&mut found, owner, (&path, true), is_spelled) {
+            return found;
+        }
+        let mut above = &*path;
+        while let Some(end) = above.rfind('/') {
+            above = &above[..end];
+            let depth = above.matches('/').count();
+            let is_spelled = |known: &str| {
+                let known = known.trim_end_matches('/');
+                let rest = target.path.strip_prefix(known);
+                rest.is_some_and(|rest| rest.starts_with('/'))
+                    && known.matches('/').count() == depth
+            };
+            if above.len() <= LONGEST && self.note(&mut found, owner, (above, false), is_spelled) {
+                return found;
+            }
+        }
+        let endpoint = || {
+            Some(Found {
+                id: self.of_endpoint(owner, &path)?,
+                is_whole: true,
+                is_own: true,
+            })
+        };
+        found.or_else(endpoint)
+    }
+
+    /// Adds what has this name to what was found. Whether that is all: one has this very spelling,
+    /// or one is another client's.
+    fn note(
+        &self,
+        found: &mut Option<Found>,
+        owner: Owner,
+        (name, is_whole): (&str, bool),
+        is_spelled: impl Fn(&str) -> bool,
+    ) -> bool {
+        let Some(all) = self.by_name.get(name) else {
+            return false;
+        };
+        let all = all
+            .iter()
+            .filter_map(|id| Some((*id, self.resources.get(id)?)));
+        let all: Vec<(u64, &Resource)> = all.collect();
+        let is_exact = |(_, resource): &&(u64, &Resource)| is_spelled(&resource.spelling);
+        let mut exact = all.iter().filter(is_exact).copied().peekable();
+        let has_exact = exact.peek().is_some();
+        let meant: Vec<(u64, &Resource)> = match has_exact {
+            true => exact.collect(),
+            false => all,
+        };
+        let Some((id, _)) = meant.last().copied() else {
+            return false;
+        };
+        let is_own = |(_, resource): &(u64, &Resource)| resource.place.owner() == owner;
+        let are_own = meant.iter().all(is_own);
+        let found = found.get_or_insert(Found {
+            id,
+            is_whole,
+            is_own: true,
+        });
+        found.is_own &= are_own;
+        has_exact || !are_own
+    }
+
+    /// The resource with this name and spelling.
+    fn spelled(&self, name: &str, is_spelled: impl Fn(&str) -> bool) -> Option<u64> {
+        let mut all = self.by_name.get(name)?.iter().copied();
+        all.find(|id| {
+            let resource = self.resources.get(id);
+            resource.is_some_and(|resource| is_spelled(&resource.spelling))
+        })
+    }
+
+    /// The client's resource that is named as the URL that took its offer.
+    fn of_endpoint(&self, owner: Owner, name: &str) -> Option<u64> {
+        self.by_endpoint.get(&(owner, name.into())).copied()
     }
 
     fn forget(&mut self, id: u64) {
@@ -245,10 +338,14 @@ impl State {
             return;
         };
         let owner = resource.place.owner();
-        match resource.is_endpoint {
-            true => self.by_endpoint.remove(&(owner, resource.name)),
-            false => self.by_name.remove(&resource.name),
-        };
+        if resource.is_endpoint {
+            self.by_endpoint.remove(&(owner, resource.name));
+        } else if let Some(same) = self.by_name.get_mut(&resource.name) {
+            same.retain(|other| *other != id);
+            if same.is_empty() {
+                self.by_name.remove(&resource.name);
+            }
+        }
         if let Some(own) = self.by_owner.get_mut(&owner) {
             own.remove(&id);
             if own.is_empty() {

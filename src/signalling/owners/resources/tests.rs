@@ -114,6 +114,88 @@ fn a_path_that_the_server_gives_again_is_the_newer_clients() {
 }
 
 #[test]
+fn another_spelling_takes_nothing_from_the_client_that_has_the_first_one() {
+    for spelling in [
+        "/r/STUDIO",
+        "/r/studio/",
+        "/r/studio;2",
+        "/R/studio",
+        "/r;x/studio",
+    ] {
+        for is_first in [true, false] {
+            let world = World::new();
+            let (alice, bob) = (world.alice, world.bob);
+            let mut given = [(alice, "/r/studio"), (bob, spelling)];
+            if !is_first {
+                given.reverse();
+            }
+            for (owner, path) in given {
+                world.created(owner, "/e", path);
+            }
+            for (owner, other, path) in [(alice, bob, "/r/studio"), (bob, alice, spelling)] {
+                assert!(is_own(world.find(owner, path)), "{spelling} {path}");
+                let query = format!("{path}?x");
+                assert!(is_own(world.find(owner, &query)), "{spelling} {query}");
+                let found = world.find(other, path);
+                assert_eq!(found, ResourceLookup::OfAnother, "{spelling} {path}");
+            }
+            // A third one may be either.
+            for third in ["/r/Studio", "/r/studio;3", "/r/studio;3/ice"] {
+                for owner in [alice, bob] {
+                    let found = world.find(owner, third);
+                    assert_eq!(found, ResourceLookup::OfAnother, "{spelling} {third}");
+                }
+            }
+            let below = world.find(alice, "/r/STUDIO;/ice");
+            assert_eq!(below, ResourceLookup::OfAnother, "{spelling}");
+            assert_eq!(world.owners.sessions(), 2);
+            // What has ended takes nothing along.
+            let ResourceLookup::Own(id) = world.find(bob, spelling) else {
+                panic!("not his")
+            };
+            world.owners.resources().forget(id);
+            assert!(is_own(world.find(alice, "/r/studio")), "{spelling}");
+            let found = world.find(bob, spelling);
+            assert_eq!(found, ResourceLookup::OfAnother, "{spelling}");
+        }
+    }
+}
+
+#[test]
+fn what_is_below_belongs_to_the_client_that_has_its_spelling() {
+    let world = World::new();
+    let (alice, bob) = (world.alice, world.bob);
+    world.created(alice, "/e", "/r/studio");
+    world.created(bob, "/e", "/r/STUDIO");
+    for (owner, other, path) in [(alice, bob, "/r/studio/x"), (bob, alice, "/r/STUDIO/x")] {
+        assert_eq!(world.find(owner, path), ResourceLookup::BelowOwn, "{path}");
+        assert_eq!(world.find(other, path), ResourceLookup::OfAnother, "{path}");
+    }
+    // One that the server has given below another client's, in another spelling, opens nothing there.
+    let world = World::new();
+    world.created(alice, "/e", "/r/studio");
+    world.created(bob, "/e", "/r/Studio/x");
+    for path in ["/r/studio/x", "/r/studio/x/y"] {
+        assert_eq!(world.find(bob, path), ResourceLookup::OfAnother, "{path}");
+    }
+    assert!(is_own(world.find(bob, "/r/Studio/x")));
+    let below = world.find(bob, "/r/Studio/x/y");
+    assert_eq!(below, ResourceLookup::BelowOwn);
+}
+
+#[test]
+fn a_query_in_another_case_takes_nothing_from_the_client_that_has_the_first_one() {
+    let world = World::new();
+    let (alice, bob) = (world.alice, world.bob);
+    world.created(alice, "/e", "/r/?id=a");
+    world.created(bob, "/e", "/r/?id=A");
+    assert!(is_own(world.find(alice, "/r/?id=a")));
+    assert!(is_own(world.find(bob, "/r/?id=A")));
+    assert_eq!(world.find(bob, "/r/?id=a"), ResourceLookup::OfAnother);
+    assert_eq!(world.find(bob, "/r?id=A"), ResourceLookup::OfAnother);
+}
+
+#[test]
 fn a_query_names_a_resource_where_the_server_writes_one() {
     let world = World::new();
     let (alice, bob) = (world.alice, world.bob);
