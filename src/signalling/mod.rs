@@ -72,6 +72,10 @@ pub enum Verdict<'m> {
         text: String,
         /// Why, for the log and the audit record.
         reason: Box<str>,
+        /// Whether it counts towards `limits.refusals_per_tunnel`. What the server itself would
+        /// answer about a session or an object that has ended does not: programs end what has
+        /// ended with something else, and after a restart of the gateway all they have is unknown.
+        is_counted: bool,
     },
     /// It goes no further: it is for the gateway, which answers with this text; empty if it has no
     /// answer.

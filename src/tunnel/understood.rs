@@ -305,11 +305,13 @@ where
             judge.judge_message(text, settled, &self.control, |verdict| match verdict {
                 _ if close.is_some() => {}
                 Verdict::Forward(text) => upstream.send(&text),
-                Verdict::Answer { text, .. } => {
+                Verdict::Answer {
+                    text, is_counted, ..
+                } => {
                     if !text.is_empty() {
                         client.reply(&text);
                     }
-                    refused += 1;
+                    refused += usize::from(is_counted);
                 }
                 Verdict::Reply(text) => {
                     if !text.is_empty() {

@@ -195,7 +195,8 @@ section! {
         /// well, and browsers keep no cookie of more than 4 KiB.
         token: TokenSize;
         /// Messages of one WebSocket that are refused, where [messages](messages.md) are judged.
-        /// More close it with 1008, and the next handshakes of its client get 429 for a while.
+        /// More close it with 1008, and the next handshakes of its client get 429 for a while. That
+        /// a session or an object is unknown does [not count](messages.md#refusals).
         refusals_per_tunnel: Rate;
         /// How long requests and WebSockets go on after SIGTERM. WebSockets are then closed with
         /// 1001. systemd's `TimeoutStopSec=` must be longer.

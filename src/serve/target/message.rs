@@ -143,7 +143,7 @@ impl<'r> MessageTarget<'r> {
         let mut inspector = AnyInspector::new(self.backend.protocol, NONCE);
         let message = match judged(&mut inspector, &body, &context) {
             Verdict::Forward(message) => message.into_owned(),
-            Verdict::Answer { text, reason } => return Ok(self.refused(text, &reason)),
+            Verdict::Answer { text, reason, .. } => return Ok(self.refused(text, &reason)),
             Verdict::Reply(text) => return Ok(self.reply(text)),
             Verdict::Close(reason) => {
                 return Ok(self.without_message(StatusCode::FORBIDDEN, reason));
@@ -174,7 +174,7 @@ impl<'r> MessageTarget<'r> {
                 let is_trimmed = rest::is_trimmed(message, self.backend);
                 self.ask(request, inspector, &context, is_trimmed).await
             }
-            Verdict::Answer { text, reason } => Ok(self.refused(text, &reason)),
+            Verdict::Answer { text, reason, .. } => Ok(self.refused(text, &reason)),
             Verdict::Reply(text) => Ok(self.reply(text)),
             Verdict::Close(reason) => Ok(self.without_message(StatusCode::FORBIDDEN, reason)),
         }

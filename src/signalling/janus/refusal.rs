@@ -152,6 +152,7 @@ impl Refusal {
         Verdict::Answer {
             text,
             reason: self.logged().into(),
+            is_counted: !matches!(self, Self::NoSession(_) | Self::NoHandle(..)),
         }
     }
 

@@ -87,6 +87,7 @@ impl Refusal {
         Verdict::Answer {
             text,
             reason: self.to_string().into(),
+            is_counted: !matches!(self, Self::NoSession | Self::NoObject),
         }
     }
 

@@ -19,7 +19,8 @@ use crate::tick::TICK;
 use crate::tunnel::messages::{Reader, Writer};
 use crate::tunnel::{Grant, TokenVerifier, TunnelKey, Verification};
 
-/// Refuses documents with the member `no`, closes at one with `end`, and marks the others.
+/// Refuses documents with the member `no`, which counts unless they have `ended`, closes at one
+/// with `end`, and marks the others.
 #[derive(Debug)]
 struct Marker;
 
@@ -37,11 +38,13 @@ impl Inspector for Marker {
             Direction::ToServer if has("no") => Verdict::Answer {
                 text: "\"no\"".to_owned(),
                 reason: Box::from("no"),
+                is_counted: !has("ended"),
             },
             Direction::ToServer => match context.token {
                 MessageToken::Rejected(token) => Verdict::Answer {
                     text: format!("\"{}\"", token.detail),
                     reason: token.detail.clone(),
+                    is_counted: true,
                 },
                 MessageToken::Accepted => Verdict::Forward(format!("*{}", document.raw()).into()),
                 MessageToken::Absent => Verdict::Forward(format!("+{}", document.raw()).into()),
@@ -57,6 +60,7 @@ impl Inspector for Marker {
         Verdict::Answer {
             text: "\"unreadable\"".to_owned(),
             reason: Box::from("unreadable"),
+            is_counted: true,
         }
     }
 }
@@ -333,10 +337,12 @@ fn the_gateway_and_the_inspector_close_with_1008() {
         assert_eq!(on.client.next().await, "close 1008 a room was taken away");
 
         let mut on = setup(1 << 16);
-        for _ in 0..4 {
-            on.client.send(r#"{"no":1}"#).await;
+        for message in [r#"{"no":1,"ended":1}"#, r#"{"no":1}"#] {
+            for _ in 0..4 {
+                on.client.send(message).await;
+            }
         }
-        for _ in 0..4 {
+        for _ in 0..8 {
             assert_eq!(on.client.next().await, "\"no\"");
         }
         assert_eq!(

@@ -383,7 +383,7 @@ fn a_token_for_the_gateway_never_reaches_janus_and_one_of_janus_does() {
         let mut verdicts = judge(&mut api.inspector, Direction::ToServer, message, &context);
         match verdicts.next().unwrap() {
             Verdict::Forward(text) => text.into_owned(),
-            Verdict::Answer { text, reason } => format!("{text} {reason}"),
+            Verdict::Answer { text, reason, .. } => format!("{text} {reason}"),
             other => panic!("{other:?}"),
         }
     };

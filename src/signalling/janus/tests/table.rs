@@ -55,7 +55,7 @@ fn verdict(row: &str) -> String {
             assert!(text.contains("s3cret"), "{text}");
             "forward".into()
         }
-        [Verdict::Answer { text, reason }] => {
+        [Verdict::Answer { text, reason, .. }] => {
             let answer: serde_json::Value = serde_json::from_str(text).unwrap();
             assert_eq!(answer["janus"], "error");
             let code = &answer["error"]["code"];

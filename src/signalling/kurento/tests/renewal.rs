@@ -52,7 +52,7 @@ fn a_renewed_token_is_answered_with_its_end_and_a_rejected_one_with_the_reason()
         (RenewalFault::TooMany, "Too many bad tokens"),
     ] {
         client.token = rejected(fault);
-        let [Verdict::Answer { text, reason }] = &client.sends(RENEW)[..] else {
+        let [Verdict::Answer { text, reason, .. }] = &client.sends(RENEW)[..] else {
             panic!("{message}")
         };
         let expected =

@@ -92,8 +92,8 @@ fn verdict(connection: &mut Connection, message: &str) -> String {
             assert_eq!(forwarded, sent);
             "forward".into()
         }
-        [Verdict::Answer { text, reason }] if text.is_empty() => format!("nothing {reason}"),
-        [Verdict::Answer { text, reason }] => {
+        [Verdict::Answer { text, reason, .. }] if text.is_empty() => format!("nothing {reason}"),
+        [Verdict::Answer { text, reason, .. }] => {
             let answer: serde_json::Value = serde_json::from_str(text).unwrap();
             assert_eq!(answer["jsonrpc"], "2.0");
             assert!(answer["error"]["data"]["type"].is_string());
