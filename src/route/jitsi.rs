@@ -20,6 +20,14 @@ pub struct RoomRequest<'r> {
 }
 
 impl RouteTable {
+    /// Whether a request goes to an upstream that speaks Jitsi's XMPP.
+    pub fn is_for_jitsi(&self, route: &Route, is_websocket: bool) -> bool {
+        let Target::Forward(forward) = &route.target else {
+            return false;
+        };
+        self.upstream(forward.upstream_of(is_websocket)).protocol == Protocol::Jitsi
+    }
+
     /// The room that a request asks for; `None` if its upstream does not speak Jitsi's XMPP.
     pub fn asked_room<'a>(
         &'a self,

@@ -25,9 +25,10 @@ use crate::auth::{self, Signed};
 use crate::clock::UnixTime;
 use crate::host::Authority;
 use crate::policy::{Facts, Permit, Policy, Token, TokenRule};
+use crate::proxy::websocket;
 use crate::route::{Route, RouteTable};
 use crate::telemetry::access::Exchange;
-use crate::token::location::{self, COOKIE, Located, Source, parameters};
+use crate::token::location::{self, COOKIE, JITSI_PARAMETERS, Located, Source, parameters};
 
 /// The layer.
 #[derive(Clone, Copy, Debug)]
@@ -275,17 +276,26 @@ pub(super) async fn judge(
 fn admit(mut routed: Routed, permit: Permit) -> Admitted {
     let view = Rc::clone(&routed.normal.inbound.view);
     let route = view.snapshot.routes.route(routed.route);
-    let sources = route
-        .policy
-        .token_rule()
-        .map_or(&[][..], |rule| &rule.sources);
+    let rule = route.policy.token_rule();
+    let sources = rule.map_or(&[][..], |rule| &rule.sources);
     let request = &mut routed.normal.inbound.request;
     if !route.forward_token {
+        let routes = &view.snapshot.routes;
+        let is_websocket = websocket::is_handshake(request);
+        let is_for_jitsi = rule.is_some() && routes.is_for_jitsi(route, is_websocket);
         let mut uri = std::mem::take(request.uri_mut());
         location::remove(request.headers_mut(), &mut uri, sources);
+        // Prosody would accept a token that the gateway has not looked for.
+        if is_for_jitsi {
+            location::remove_for_jitsi(request.headers_mut(), &mut uri);
+        }
         *request.uri_mut() = uri;
         let names = |page: Option<&Uri>| {
-            names_of_page(page, route, &routed.normal.authority, &view.snapshot.routes)
+            let mut names = names_of_page(page, route, &routed.normal.authority, routes);
+            if is_for_jitsi {
+                names.extend(JITSI_PARAMETERS);
+            }
+            names
         };
         location::remove_from_referer(request.headers_mut(), names);
     }

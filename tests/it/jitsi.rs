@@ -251,34 +251,6 @@ fn a_newer_token_for_another_room_renews_no_socket() {
 }
 
 #[test]
-fn a_token_of_the_page_is_in_no_log_and_not_at_the_server() {
-    let (plain, sockets) = (Upstream::ok(), echo());
-    let gateway = TestGateway::start(&config(&plain, &sockets, "", ""));
-    let t = for_room("standup");
-    let referer = format!("Referer: https://localhost/standup?jwt={t}\r\n");
-    for target in [
-        format!("/http-bind?room=standup&jwt={t}"),
-        format!("/http-bind?jwt={t}&room=standup&token={t}"),
-        format!("/http-bind?token={t}&room=standup"),
-        format!("/http-bind?jwt={t}&room=retro"),
-        format!("/http-bind?jwt={t}x&room=standup"),
-        format!("/nowhere?jwt={t}"),
-    ] {
-        let request = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n{referer}\r\n");
-        drop(gateway.client().ask(request));
-    }
-    for line in gateway.access.lines(6) {
-        assert!(!line.contains("eyJ"), "{line}");
-    }
-    let heads = plain.heads();
-    assert_eq!(heads.len(), 3);
-    for head in heads {
-        assert_eq!(head.target(), "/http-bind?room=standup");
-        assert!(!head.to_string().contains("eyJ"), "{head}");
-    }
-}
-
-#[test]
 fn an_address_that_is_enough_needs_no_token_for_the_room() {
     let (plain, sockets) = (Upstream::ok(), echo());
     let allow = "allow = [\"127.0.0.0/8\"]\nsatisfy = \"any\"";

@@ -38,6 +38,7 @@ mod harness;
 mod headers;
 mod import_map;
 mod jitsi;
+mod jitsi_tokens;
 mod jwks;
 mod kept_connections;
 mod kurento_closed;

@@ -10,7 +10,7 @@ mod source;
 
 pub use find::{Ambiguous, find};
 pub use referer::remove_from_referer;
-pub use remove::{remove, remove_cookie};
+pub use remove::{JITSI_PARAMETERS, remove, remove_cookie, remove_for_jitsi};
 pub use set_cookie::{remove_own_set_cookie, sets_own_cookie};
 pub use source::{COOKIE, Located, Source, parameters};
 

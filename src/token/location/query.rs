@@ -10,10 +10,10 @@ pub(super) fn pair(text: &str) -> Option<(Cow<'_, str>, Cow<'_, str>)> {
     form_urlencoded::parse(text.as_bytes()).next()
 }
 
-/// A query without the parameters of these names, with its question mark unless it is empty; `None`
-/// if it has none of them.
-pub(super) fn without(query: &str, names: &[&str]) -> Option<String> {
-    let is_token = |text: &&str| pair(text).is_some_and(|(key, _)| names.contains(&&*key));
+/// A query without the parameters of certain names, with its question mark unless it is empty;
+/// `None` if it has none of them.
+pub(super) fn without(query: &str, is_name: impl Fn(&str) -> bool) -> Option<String> {
+    let is_token = |text: &&str| pair(text).is_some_and(|(key, _)| is_name(&key));
     if !query.split('&').any(|text| is_token(&text)) {
         return None;
     }
@@ -25,8 +25,8 @@ pub(super) fn without(query: &str, names: &[&str]) -> Option<String> {
     })
 }
 
-pub(super) fn remove_parameter(uri: &mut Uri, name: &str) {
-    let Some(query) = uri.query().and_then(|query| without(query, &[name])) else {
+pub(super) fn remove_parameters(uri: &mut Uri, is_name: impl Fn(&str) -> bool) {
+    let Some(query) = uri.query().and_then(|query| without(query, is_name)) else {
         return;
     };
     let target = format!("{}{query}", uri.path());

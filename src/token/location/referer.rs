@@ -36,7 +36,8 @@ fn clean_referer<'n>(
     let Some((front, query)) = text.split_once('?') else {
         return Some(value.clone());
     };
-    match without(query, &names(Some(&page))) {
+    let names = names(Some(&page));
+    match without(query, |name| names.contains(&name)) {
         // A part of a header value is a header value.
         Some(query) => HeaderValue::try_from(format!("{front}{query}")).ok(),
         None => Some(value.clone()),

@@ -6,7 +6,7 @@ use http::header::{self, HeaderMap, HeaderValue};
 use super::fields::{
     bearer, crumb_value, crumbs, joined, replace, subprotocol_token, subprotocols,
 };
-use super::query::remove_parameter;
+use super::query::remove_parameters;
 use super::source::Source;
 
 /// Removes the tokens in all of these places.
@@ -15,10 +15,23 @@ pub fn remove(headers: &mut HeaderMap, uri: &mut Uri, sources: &[Source]) {
         match source {
             Source::Header => remove_bearers(headers),
             Source::Cookie(name) => remove_cookie(headers, name),
-            Source::Query(name) => remove_parameter(uri, name),
+            Source::Query(name) => remove_parameters(uri, |key| key == &**name),
             Source::Subprotocol => remove_subprotocols(headers),
         }
     }
+}
+
+/// The parameters in which Jitsi's pages and Prosody have a token.
+pub const JITSI_PARAMETERS: [&str; 2] = ["token", "jwt"];
+
+/// Removes what Prosody could read as a token, wherever the gateway looks for one. Some of its
+/// modules read `Authorization` whatever its scheme is.
+pub fn remove_for_jitsi(headers: &mut HeaderMap, uri: &mut Uri) {
+    headers.remove(header::AUTHORIZATION);
+    remove_parameters(uri, |key| {
+        let mut names = JITSI_PARAMETERS.iter();
+        names.any(|name| key.eq_ignore_ascii_case(name))
+    });
 }
 
 /// Removes all of them: where no token is looked for, there may be several header lines.
