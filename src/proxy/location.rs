@@ -96,19 +96,35 @@ impl Public<'_> {
     }
 }
 
-/// A relative path in a folder.
-fn without_dots(folder: &str, path: &str) -> String {
+/// A relative path in a folder, with the dots taken out as clients do it (RFC 3986, section 5.2.4):
+/// browsers read `%2e` as a dot, too.
+pub fn without_dots(folder: &str, path: &str) -> String {
     let mut segments: Vec<&str> = folder.split('/').skip(1).collect();
+    let mut is_folder = false;
     for segment in path.split('/') {
-        match segment {
-            "." => {}
-            ".." => drop(segments.pop()),
-            segment => segments.push(segment),
+        let dots = dots(segment);
+        match dots {
+            0 => segments.push(segment),
+            1 => {}
+            _ => drop(segments.pop()),
         }
+        is_folder = dots > 0;
     }
-    let is_folder = matches!(path.rsplit('/').next(), Some("." | ".."));
-    let end = if is_folder { "/" } else { "" };
+    let end = if is_folder && !segments.is_empty() {
+        "/"
+    } else {
+        ""
+    };
     format!("/{}{end}", segments.join("/"))
+}
+
+/// 1 for `.` and 2 for `..`; 0 for any other segment.
+fn dots(segment: &str) -> usize {
+    match &*segment.to_ascii_lowercase().replace("%2e", ".") {
+        "." => 1,
+        ".." => 2,
+        _ => 0,
+    }
 }
 
 #[cfg(test)]
@@ -142,6 +158,8 @@ mod tests {
             ("../r/1", "/whip/e/1", "/live", "/whip", Some("/live/r/1")),
             ("../../r", "/whip/e", "/live", "/whip", Some("/r")),
             ("..", "/whip/e/1", "", "", Some("/whip/")),
+            ("..", "/e", "", "", Some("/")),
+            ("%2E./r", "/whip/e/1", "", "", Some("/whip/r")),
             ("?id=1", "/whip/e", "/live", "/whip", Some("/live/e?id=1")),
             ("", "/whip/e", "/live", "/whip", Some("/live/e")),
             ("r/a:b", "/", "", "", Some("/r/a:b")),

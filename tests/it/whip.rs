@@ -367,6 +367,18 @@ fn the_location_of_a_resource_leads_back_to_it() {
             "{endpoint}: {location}"
         );
     }
+    // A client takes the dots out.
+    for location in [
+        "/e/../r/1",
+        "/e/%2e%2E/r/./1",
+        "//localhost/live/r/1",
+        "HTTPS://LocalHost:443/live/./r/1",
+    ] {
+        alice.publish("/live/e", location);
+        assert_eq!(bob.status("POST", "/live/r/1", "200 OK"), 404, "{location}");
+        let ended = alice.status("DELETE", "/live/r/1", "200 OK");
+        assert_eq!(ended, 200, "{location}");
+    }
     // Elsewhere, where the gateway has no say.
     for location in ["https://other.test/r/1", "//other.test/r/1"] {
         assert_eq!(alice.publish("/live/e", location), location);

@@ -22,7 +22,7 @@ use crate::host::Authority;
 use crate::policy::Permit;
 use crate::proxy::body::RequestBody;
 use crate::proxy::link;
-use crate::proxy::location::Public;
+use crate::proxy::location::{Public, without_dots};
 use crate::route::path::{EncodedSlash, NormalPath};
 use crate::serve::messages;
 use crate::serve::reject::Rejection;
@@ -102,12 +102,8 @@ impl<'r> WhipTarget<'r> {
 
     /// Remembers a resource by the path that it has at the server.
     fn note_created(&self, endpoint: &str, location: &str, own: &Authority) {
-        let Some(public) = path_here(location, own) else {
+        let Some((path, query)) = requested(location, own) else {
             return;
-        };
-        let (path, query) = match public.split_once('?') {
-            Some((path, query)) => (path, Some(query)),
-            None => (public, None),
         };
         let Forwarding {
             path: route,
@@ -115,7 +111,7 @@ impl<'r> WhipTarget<'r> {
             ..
         } = self.forwarding;
         // A path with two readings is one that the client cannot request.
-        let Ok(path) = NormalPath::parse_with(path, EncodedSlash::Keep) else {
+        let Ok(path) = NormalPath::parse_with(&path, EncodedSlash::Keep) else {
             return;
         };
         // Another route may lead to the same server.
@@ -145,17 +141,32 @@ fn has_ended(method: &Method, status: StatusCode) -> bool {
     }
 }
 
-/// The path and query of a URL of the gateway.
-fn path_here<'l>(location: &'l str, own: &Authority) -> Option<&'l str> {
+/// The path, without dots, and the query that a client requests for a URL of the gateway.
+fn requested<'l>(location: &'l str, own: &Authority) -> Option<(String, Option<&'l str>)> {
     let end = location.find('#').unwrap_or(location.len());
     let location = &location[..end];
-    if location.starts_with('/') && !location.starts_with("//") {
-        return Some(location);
-    }
-    let rest = location.strip_prefix("https://")?;
-    let (authority, path) = rest.split_at(rest.find('/')?);
-    let authority: Authority = authority.parse().ok()?;
-    (authority == *own).then_some(path)
+    let local = match location.split_once("//") {
+        Some((scheme, rest)) if scheme.is_empty() || scheme.eq_ignore_ascii_case("https:") => {
+            let end = rest.find(['/', '?']).unwrap_or(rest.len());
+            let (authority, local) = rest.split_at(end);
+            is_same(&authority.parse().ok()?, own).then_some(local)?
+        }
+        _ => location.starts_with('/').then_some(location)?,
+    };
+    let (path, query) = match local.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (local, None),
+    };
+    Some((
+        without_dots("", path.strip_prefix('/').unwrap_or(path)),
+        query,
+    ))
+}
+
+/// Whether two authorities are the same one of `https`.
+fn is_same(one: &Authority, other: &Authority) -> bool {
+    let port = |authority: &Authority| authority.port.unwrap_or(443);
+    one.host == other.host && port(one) == port(other)
 }
 
 /// Has `Location` and `Link` lead back through the gateway, which has looked at a `Location` with a
@@ -186,5 +197,47 @@ fn make_public(headers: &mut HeaderMap, public: Public<'_>, base: &str) {
     headers.remove(LINK);
     for value in links {
         headers.append(LINK, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_requests_the_path_of_a_location_here_without_dots() {
+        for (location, own, want) in [
+            ("/r/1", "a.test", Some(("/r/1", None))),
+            ("/", "a.test", Some(("/", None))),
+            ("/r/1?x=/../y#z", "a.test", Some(("/r/1", Some("x=/../y")))),
+            ("/r//a.test/1", "a.test", Some(("/r//a.test/1", None))),
+            ("https://a.test/r/1", "a.test", Some(("/r/1", None))),
+            ("HTTPS://A.Test/r/1", "a.test", Some(("/r/1", None))),
+            ("hTTps://a.test:443/r", "a.test", Some(("/r", None))),
+            ("https://a.test/r", "a.test:443", Some(("/r", None))),
+            ("https://a.test:8443/r", "a.test:8443", Some(("/r", None))),
+            ("//a.test/r/1?x", "a.test", Some(("/r/1", Some("x")))),
+            ("https://a.test", "a.test", Some(("/", None))),
+            ("//a.test?x=y", "a.test", Some(("/", Some("x=y")))),
+            ("/e/../r/./1", "a.test", Some(("/r/1", None))),
+            ("/e/%2e%2E/r/%2e/1", "a.test", Some(("/r/1", None))),
+            ("/../../r", "a.test", Some(("/r", None))),
+            ("/r/1/..", "a.test", Some(("/r/", None))),
+            ("/r/1/.", "a.test", Some(("/r/1/", None))),
+            ("/r/..", "a.test", Some(("/", None))),
+            ("/r/...", "a.test", Some(("/r/...", None))),
+            ("//a.test/e/../r", "a.test", Some(("/r", None))),
+            ("https://a.test:8443/r", "a.test", None),
+            ("https://b.test/r", "a.test", None),
+            ("//b.test/r", "a.test", None),
+            ("http://a.test/r", "a.test", None),
+            ("ftp://a.test/r", "a.test", None),
+            ("///a.test/r", "a.test", None),
+            ("turn:a.test", "a.test", None),
+        ] {
+            let found = requested(location, &own.parse().unwrap());
+            let found = found.as_ref().map(|(path, query)| (&**path, *query));
+            assert_eq!(found, want, "{location} {own}");
+        }
     }
 }
