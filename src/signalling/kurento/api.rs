@@ -49,6 +49,13 @@ impl Api {
         self.session.as_ref().map(|(session, _)| &**session)
     }
 
+    /// Whether the session of the connection has a place. KMS executes requests in one that it has
+    /// closed too: it opens it again.
+    fn has_session(&self) -> bool {
+        let session = self.session.as_ref();
+        session.is_some_and(|(_, in_use)| !in_use.is_forgotten())
+    }
+
     /// The request as KMS gets it: as it is, or with the gateway's id.
     fn written<'m>(
         &mut self,
@@ -58,7 +65,7 @@ impl Api {
     ) -> Result<Cow<'m, str>, Refusal> {
         let may_open_session =
             admitted.named.session.is_none() && !request.operation.method.is("ping");
-        if may_open_session && self.session.is_none() && self.reserved.is_none() {
+        if may_open_session && !self.has_session() && self.reserved.is_none() {
             let place = context.backend.owners.reserve_session(context.owner);
             self.reserved = Some(place.ok_or(Refusal::TooManySessions)?);
         }
@@ -96,7 +103,7 @@ impl Api {
             return unchanged;
         };
         change.finish(&answer, answer.session(), context);
-        self.note_closed(context);
+        self.note_opened_again(context);
         // Nothing else in it has the gateway's id, which no client knows.
         match document.raw().split_once(own_id.raw()) {
             Some((before, after)) => [before, &id, after].concat().into(),
@@ -107,7 +114,7 @@ impl Api {
     /// Remembers the session that KMS has executed a request in. It is the client's: requests that
     /// name another's do not reach KMS.
     fn note_session(&mut self, session: Text<'_>, context: &Context<'_>) {
-        if self.session().is_some_and(|known| session.is(known)) {
+        if self.has_session() && self.session().is_some_and(|known| session.is(known)) {
             return;
         }
         let (session, owners) = (session.unescaped(), &context.backend.owners);
@@ -123,13 +130,14 @@ impl Api {
         self.session = in_use.map(|in_use| (session.as_ref().into(), in_use));
     }
 
-    /// Whether the session of the connection is still known.
-    fn note_closed(&mut self, context: &Context<'_>) {
+    /// Uses the session of the connection again if a transaction has closed it and gone on in it.
+    fn note_opened_again(&mut self, context: &Context<'_>) {
         let objects = context.backend.owners.objects();
-        if let Some((session, _)) = &self.session
-            && !objects.has_session(context.owner, session, context.now)
+        if let Some((session, in_use)) = &mut self.session
+            && in_use.is_forgotten()
+            && let Some(again) = objects.use_session(context.owner, session)
         {
-            self.session = None;
+            *in_use = again;
         }
     }
 }

@@ -88,14 +88,20 @@ impl Change {
         session: Option<Text<'_>>,
         context: &Context<'_>,
     ) {
-        let objects = context.backend.owners.objects();
-        let owner = context.owner;
+        let owners = &context.backend.owners;
+        let (objects, owner) = (owners.objects(), context.owner);
         let is_done = answer.result.is_some();
         match self {
             Self::Create(place) => {
                 let created = answer.value().and_then(Value::text);
                 if let (Some(object), Some(session)) = (created, session) {
                     let (session, object) = (session.unescaped(), object.unescaped());
+                    // An operation before it may have closed the session, which KMS then opens.
+                    let known = objects.use_session(owner, &session);
+                    let _in_use = known.or_else(|| {
+                        let place = owners.reserve_session(owner)?;
+                        objects.session_created(place, &session, context.now)
+                    });
                     objects.object_created(place, &session, &object);
                 }
             }

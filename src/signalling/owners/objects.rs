@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -44,7 +45,8 @@ struct Session {
     /// Another one for each session of the client.
     number: u64,
     used: Instant,
-    connections: Arc<()>,
+    /// With each connection that uses it: whether it has been forgotten.
+    connections: Arc<AtomicBool>,
 }
 
 #[derive(Debug)]
@@ -57,7 +59,14 @@ struct Root {
 
 /// A connection that uses a session. The session is not forgotten before it is dropped.
 #[derive(Clone, Debug)]
-pub struct InUse(#[expect(dead_code, reason = "only held and dropped")] Arc<()>);
+pub struct InUse(Arc<AtomicBool>);
+
+impl InUse {
+    /// Whether the session has been forgotten since: the server has said that it does not have it.
+    pub fn is_forgotten(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
 
 impl Objects {
     pub(super) fn new(idle: Duration) -> Self {
@@ -79,7 +88,7 @@ impl Objects {
                 place,
                 number: *last,
                 used: now,
-                connections: Arc::new(()),
+                connections: Arc::default(),
             }
         };
         let session = sessions.entry(session.into()).or_insert_with(new);
@@ -205,6 +214,12 @@ impl Root {
             }
             self.sessions.push(session);
         }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.connections.store(true, Ordering::Relaxed);
     }
 }
 

@@ -125,6 +125,55 @@ fn a_session_that_is_closed_is_forgotten_with_its_objects() {
 }
 
 #[test]
+fn an_object_in_a_session_that_another_connection_has_closed_is_the_client_s() {
+    let (mut first, mut bob) = pair();
+    create(&mut first, oracle::PIPELINE, oracle::SESSION);
+    let owners = Arc::clone(&first.backend.owners);
+    let mut second = Connection::new(&owners, "alice", Some(app_rules()));
+    let close = table::filled(&request("closeSession", r#"{"sessionId":"$S"}"#));
+    for is_created_before in [false, true] {
+        let forwarded = second.forwards(&close);
+        // KMS opens the session again, whether the request comes before or after the answer.
+        let before = is_created_before.then(|| first.forwards(CREATE));
+        second.gets(&answer_to(&forwarded, "null", oracle::SESSION));
+        assert_eq!(owners.handles(), usize::from(is_created_before));
+        let forwarded = before.unwrap_or_else(|| first.forwards(CREATE));
+        let value = format!("\"{}\"", oracle::FOREIGN_PIPELINE);
+        first.gets(&answer_to(&forwarded, &value, oracle::SESSION));
+        assert_eq!((owners.sessions(), owners.handles()), (1, 1));
+        assert_eq!(bob.answer(&release(oracle::FOREIGN_PIPELINE)), NOT_FOUND);
+        first.forwards(&release(oracle::FOREIGN_PIPELINE));
+        let ping = request("ping", r#"{"sessionId":"$S"}"#);
+        first.forwards(&table::filled(&ping));
+    }
+    drop((first, second));
+    let later = Instant::now() + std::time::Duration::from_secs(601);
+    (0..1024).for_each(|number| owners.sweep(number, later));
+    assert_eq!(owners.handles(), 0);
+}
+
+#[test]
+fn an_object_that_a_transaction_creates_after_it_has_closed_the_session_is_the_client_s() {
+    let (mut alice, _) = pair();
+    create(&mut alice, oracle::PIPELINE, oracle::SESSION);
+    let operations = r#"{"operations":[
+        {"jsonrpc":"2.0","id":0,"method":"closeSession","params":{}},
+        {"jsonrpc":"2.0","id":1,"method":"create","params":{"type":"MediaPipeline"}}]}"#;
+    let forwarded = alice.forwards(&request("transaction", operations));
+    let (session, created) = (oracle::SESSION, oracle::FOREIGN_PIPELINE);
+    let result = format!(r#""jsonrpc":"2.0","result":{{"sessionId":"{session}""#);
+    let values = format!(r#"[{{"id":0,{result}}}}},{{"id":1,{result},"value":"{created}"}}}}]"#);
+    alice.gets(&answer_to(&forwarded, &values, session));
+    assert_eq!(alice.answer(&release(oracle::PIPELINE)), NOT_FOUND);
+    alice.forwards(&release(created));
+    // The connection uses it: it is not forgotten.
+    let owners = Arc::clone(&alice.backend.owners);
+    let later = Instant::now() + std::time::Duration::from_secs(601);
+    (0..1024).for_each(|number| owners.sweep(number, later));
+    assert_eq!((owners.sessions(), owners.handles()), (1, 1));
+}
+
+#[test]
 fn an_answer_from_the_cache_of_kms_gives_nobody_an_object() {
     let (_, mut bob) = pair();
     // The value of a tag is whatever the client has stored.
