@@ -39,7 +39,9 @@ pub(super) fn of<'m>(
         }
     }
     let text = |value: Option<Value<'m>>| value.and_then(Value::text).map(Text::unescaped);
-    if is("invoke") {
+    if is("closeSession") {
+        facts.is_foreign |= releases(operation.params);
+    } else if is("invoke") {
         facts.request = text(params.operation).map(|name| {
             let is_known = names::OPERATIONS.contains(&&*name);
             Word::exact(name, is_known)
@@ -52,6 +54,13 @@ pub(super) fn of<'m>(
         facts.parameters = None;
     }
     facts
+}
+
+/// Whether `closeSession` ends all objects that the session has ever referenced. Everybody's may be
+/// among these, and the server itself: a session references what it describes.
+fn releases(params: Option<Object<'_>>) -> bool {
+    let release = params.and_then(|params| params.get("release"));
+    release.is_some_and(|release| release.raw() != "false")
 }
 
 /// What kind of message it is.

@@ -109,7 +109,7 @@ fn a_session_belongs_to_the_client_on_whatever_connection_it_comes_back() {
 
 #[test]
 fn a_session_that_is_closed_is_forgotten_with_its_objects() {
-    for params in ["{}", r#"{"sessionId":"$S","release":true}"#] {
+    for params in ["{}", r#"{"sessionId":"$S","release":false}"#] {
         let (mut alice, _) = pair();
         create(&mut alice, oracle::PIPELINE, oracle::SESSION);
         let forwarded = alice.forwards(&table::filled(&request("closeSession", params)));
