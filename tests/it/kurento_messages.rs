@@ -269,20 +269,21 @@ fn operations_of_transactions_are_judged_and_belong_to_the_client() {
     let kms = Kms::new();
     let gateway = TestGateway::start(&config(&kms));
     let mut app = App::of(&gateway, "alice");
-    let operation = |method: &str, params: Value| request(&json!(0), method, &params);
-    let pipeline = operation("create", json!({"type": "MediaPipeline"}));
+    let operation = |id: u8, method: &str, params: Value| request(&json!(id), method, &params);
+    let pipeline = operation(0, "create", json!({"type": "MediaPipeline"}));
     let endpoint = operation(
+        1,
         "create",
         json!({"type": "WebRtcEndpoint",
         "constructorParams": {"mediaPipeline": "newref:0"}}),
     );
-    let file = operation(
-        "create",
-        json!({"type": "RecorderEndpoint",
-        "constructorParams": {"mediaPipeline": "newref:0", "uri": "file:///etc/x"}}),
-    );
-    let inner = operation("transaction", json!({"operations": [file]}));
-    for last in [file, inner] {
+    let file = |id| {
+        let made = json!({"mediaPipeline": "newref:0", "uri": "file:///etc/x"});
+        let params = json!({"type": "RecorderEndpoint", "constructorParams": made});
+        operation(id, "create", params)
+    };
+    let inner = operation(1, "transaction", json!({"operations": [file(0)]}));
+    for last in [file(1), inner] {
         let params = json!({"operations": [pipeline, last]});
         assert_eq!(app.code("transaction", &params), -32_000);
     }

@@ -96,7 +96,7 @@ fn foreign(pipeline: &str, endpoint: &str, session: &str) -> Vec<(&'static str, 
     ));
     let mut operations: Vec<Value> = requests
         .iter()
-        .map(|(method, params, _)| request(&json!(0), method, params))
+        .map(|(method, params, _)| request(&json!(1), method, params))
         .collect();
     operations.insert(
         0,
@@ -267,8 +267,8 @@ fn a_server_that_serves_many_users_has_a_share_of_objects_and_gets_places_back()
     let mut app = App::of(&gateway, "alice");
     app.pipeline();
     // As many operations as one transaction may have.
-    let create = request(&json!(0), "create", &json!({"type": "MediaPipeline"}));
-    let many = json!({"operations": vec![create; 256]});
+    let create = |at: u16| request(&json!(at), "create", &json!({"type": "MediaPipeline"}));
+    let many = json!({"operations": (0..256).map(create).collect::<Vec<_>>()});
     let mut created = 1;
     let refused = loop {
         let answer = app.ask("transaction", &many);

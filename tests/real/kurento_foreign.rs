@@ -248,8 +248,8 @@ fn references_in_transactions_lead_to_what_the_transaction_creates() {
     let create = operation(0, "create", json!({"type": "MediaPipeline"}));
     let inside = json!({"type": "WebRtcEndpoint",
         "constructorParams": {"mediaPipeline": "newref:0"}});
-    let inside = operation(1, "create", inside);
-    let nested = operation(2, "transaction", json!({"operations": [inside]}));
+    let inside = operation(0, "create", inside);
+    let nested = operation(1, "transaction", json!({"operations": [inside]}));
     let value = eve
         .client
         .gets("transaction", &json!({"operations": [create, nested]}));

@@ -214,9 +214,9 @@ fn kurento_executes_notifications_and_transactions_in_transactions() {
 
     let create = json!({"jsonrpc": "2.0", "id": 0, "method": "create",
         "params": {"type": "MediaPipeline"}});
-    let inside = json!({"jsonrpc": "2.0", "id": 1, "method": "create", "params":
+    let inside = json!({"jsonrpc": "2.0", "id": 0, "method": "create", "params":
         {"type": "WebRtcEndpoint", "constructorParams": {"mediaPipeline": "newref:0"}}});
-    let nested = json!({"jsonrpc": "2.0", "id": 2, "method": "transaction",
+    let nested = json!({"jsonrpc": "2.0", "id": 1, "method": "transaction",
         "params": {"operations": [inside]}});
     let value = client.gets("transaction", &json!({"operations": [create, nested]}));
     let made = value[1]["result"]["value"][0]["result"]["value"].as_str();
@@ -225,11 +225,22 @@ fn kurento_executes_notifications_and_transactions_in_transactions() {
         json!(null),
         json!({}),
         json!([1]),
-        json!([{"params": {"object": "newref:5"}}]),
+        json!([{"id": 0, "params": {"object": "newref:5"}}]),
     ] {
         let params = json!({"operations": operations});
         assert_eq!(client.fails("transaction", &params), 40_008, "{params}");
     }
+    // What comes before an operation with the id of another is executed all the same.
+    let count = |state: Value| state["objects"].as_array().unwrap().len();
+    let before = kurento.state().map(count);
+    let params = json!({"operations": [create, create]});
+    assert_eq!(client.fails("transaction", &params), 40_008);
+    assert_eq!(kurento.state().map(count), before.map(|count| count + 1));
+    // All are executed in the session of the transaction.
+    let other = json!({"jsonrpc": "2.0", "id": 0, "method": "create",
+        "params": {"type": "MediaPipeline", "sessionId": "other"}});
+    let value = client.gets("transaction", &json!({"operations": [other]}));
+    assert_ne!(value[0]["result"]["sessionId"], "other", "{value}");
 }
 
 #[test]

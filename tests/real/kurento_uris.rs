@@ -45,7 +45,11 @@ fn forms(uri: &str, [pipeline, filter]: [&str; 2], id: &str) -> Vec<String> {
         format!(r#"{{"jsonrpc":"2.0","id":"{id}","method":"{method}","params":{params}}}"#)
     };
     let transaction = |operations: &[&str]| {
-        let operations = operations.join(",");
+        let own = format!(r#""id":"{id}""#);
+        let operations = operations.iter().enumerate();
+        let numbered =
+            operations.map(|(at, text)| text.replacen(&own, &format!(r#""id":{at}"#), 1));
+        let operations = numbered.collect::<Vec<_>>().join(",");
         request(
             "transaction",
             &format!(r#"{{"operations":[{operations}]}}"#),

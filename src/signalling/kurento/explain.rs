@@ -57,8 +57,9 @@ fn add<'m>(
     let operations = params.operations.filter(|_| is_transaction);
     let mut created: Vec<Option<Cow<'m, str>>> = Vec::new();
     let operations = operations.and_then(Value::array);
-    for value in operations.into_iter().flat_map(|list| list.items()) {
-        let operation = Operation::read(value)?;
+    let operations = operations.into_iter().flat_map(|list| list.items());
+    for (number, value) in operations.enumerate() {
+        let operation = Operation::read(value, number)?;
         add(
             &operation,
             Some(earlier.unwrap_or(&created)),

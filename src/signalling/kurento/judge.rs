@@ -65,6 +65,16 @@ pub(super) struct Judge<'j, 'c> {
     operations: usize,
 }
 
+/// The transaction that an operation is in.
+#[derive(Clone, Copy)]
+struct Around<'o, 'm> {
+    /// The operations before it.
+    earlier: &'o Earlier<'m>,
+    /// Its session, in which KMS executes all operations.
+    session: Option<&'o str>,
+    depth: usize,
+}
+
 impl<'j, 'c> Judge<'j, 'c> {
     pub(super) fn new(context: &'j Context<'c>, session: Option<&'j str>) -> Self {
         Self {
@@ -79,16 +89,16 @@ impl<'j, 'c> Judge<'j, 'c> {
         &mut self,
         operation: &Operation<'m>,
     ) -> Result<Admitted<'m, 'c>, Box<Rejected<'m>>> {
-        self.operation(operation, None, 0)
+        self.operation(operation, None)
     }
 
     /// Judges an operation, in a transaction with those before it.
     fn operation<'m>(
         &mut self,
         operation: &Operation<'m>,
-        earlier: Option<&Earlier<'m>>,
-        depth: usize,
+        around: Option<Around<'_, 'm>>,
     ) -> Result<Admitted<'m, 'c>, Box<Rejected<'m>>> {
+        let earlier = around.map(|around| around.earlier);
         let bare = || facts::bare(operation.method, operation.params);
         let needs = names::needs(&operation.method.unescaped());
         let params = needs
@@ -110,9 +120,10 @@ impl<'j, 'c> Judge<'j, 'c> {
             })
         };
         let session = self
-            .session_of(&params)
+            .session_of(&params, around)
             .map_err(|refusal| reject(bare(), refusal))?;
-        let session = session.as_deref().or(self.session);
+        let outer = around.map_or(self.session, |around| around.session);
+        let session = session.as_deref().or(outer);
         let (facts, object) = self
             .facts_of(operation, &params, session, earlier)
             .map_err(|refusal| reject(bare(), refusal))?;
@@ -122,7 +133,7 @@ impl<'j, 'c> Judge<'j, 'c> {
         };
         let is_transaction = operation.method.is("transaction");
         let operations = params.operations.filter(|_| is_transaction);
-        let inner = match self.inner(operations, earlier, depth) {
+        let inner = match self.inner(operations, around, session) {
             Ok(inner) => inner,
             Err(Inner::Rejected(rejected)) => return Err(rejected),
             Err(Inner::Malformed(refusal)) => return Err(reject(facts, refusal)),
@@ -142,17 +153,25 @@ impl<'j, 'c> Judge<'j, 'c> {
     }
 
     /// The session that the operation names.
-    fn session_of<'m>(&self, params: &Params<'m>) -> Result<Option<Cow<'m, str>>, Refusal> {
+    fn session_of<'m>(
+        &self,
+        params: &Params<'m>,
+        around: Option<Around<'_, '_>>,
+    ) -> Result<Option<Cow<'m, str>>, Refusal> {
         let Some(value) = params.session else {
             return Ok(None);
         };
         // KMS makes a text of everything, and a session of every text.
         let session = value.text().ok_or(Refusal::NoSession)?.unescaped();
         let objects = self.context.backend.owners.objects();
-        if objects.has_session(self.context.owner, &session, self.context.now) {
-            Ok(Some(session))
-        } else {
-            Err(Refusal::NoSession)
+        if !objects.has_session(self.context.owner, &session, self.context.now) {
+            return Err(Refusal::NoSession);
+        }
+        match around {
+            Some(around) if around.session != Some(&session) => Err(Refusal::Transaction(
+                "an operation names another session than its transaction",
+            )),
+            _ => Ok(Some(session)),
         }
     }
 
@@ -207,27 +226,32 @@ impl<'j, 'c> Judge<'j, 'c> {
     fn inner<'m>(
         &mut self,
         operations: Option<Value<'m>>,
-        earlier: Option<&Earlier<'m>>,
-        depth: usize,
+        around: Option<Around<'_, 'm>>,
+        session: Option<&str>,
     ) -> Result<Vec<Admitted<'m, 'c>>, Inner<'m>> {
         let malformed = |why| Inner::Malformed(Refusal::Transaction(why));
         let Some(operations) = operations.and_then(Value::array) else {
             return Ok(Vec::new());
         };
+        let depth = around.map_or(0, |around| around.depth);
         if depth == DEEPEST {
             return Err(malformed("transactions are nested too deep"));
         }
         let (mut created, mut inner) = (Vec::new(), Vec::new());
-        for value in operations.items() {
+        for (number, value) in operations.items().enumerate() {
             self.operations += 1;
             if self.operations > MOST_OPERATIONS {
                 return Err(malformed("it has too many operations"));
             }
-            let operation = Operation::read(value).map_err(Inner::Malformed)?;
+            let operation = Operation::read(value, number).map_err(Inner::Malformed)?;
             // KMS puts values in before it looks at what is inside, so that inner transactions
             // refer to the operations of the outermost.
-            let before = earlier.unwrap_or(&created);
-            let admitted = self.operation(&operation, Some(before), depth + 1);
+            let around = Around {
+                earlier: around.map_or(&created, |around| around.earlier),
+                session,
+                depth: depth + 1,
+            };
+            let admitted = self.operation(&operation, Some(around));
             inner.push(admitted.map_err(Inner::Rejected)?);
             created.push(target::created_by(&operation));
         }

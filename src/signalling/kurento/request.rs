@@ -69,11 +69,21 @@ impl<'m> Request<'m> {
 }
 
 impl<'m> Operation<'m> {
-    /// Reads an operation of a transaction. What answers it is its place in the list.
-    pub(super) fn read(value: Value<'m>) -> Result<Self, Refusal> {
+    /// Reads the operation of a transaction with this number. KMS wants the number as its id, and
+    /// looks at it only when it has executed what comes before.
+    pub(super) fn read(value: Value<'m>, number: usize) -> Result<Self, Refusal> {
         let object = value.object();
         let object = object.ok_or(Refusal::Transaction("an operation is no object"))?;
-        Found::read(object).operation()
+        let found = Found::read(object);
+        let operation = found.operation()?;
+        let id = found.id.and_then(Value::integer);
+        if id.and_then(|id| usize::try_from(id).ok()) == Some(number) {
+            Ok(operation)
+        } else {
+            Err(Refusal::Transaction(
+                "the id of an operation is not its number from 0",
+            ))
+        }
     }
 }
 

@@ -347,8 +347,10 @@ fn a_renewal_in_a_batch_or_a_transaction_is_refused() {
     let renewal = renewal(&ending("program", now + 600));
     let answer = program.ask(&json!([renewal]));
     assert_eq!(answer["error"]["code"], -32600, "{answer}");
+    let mut operation = renewal;
+    operation["id"] = json!(0);
     let transaction = json!({ "jsonrpc": "2.0", "id": 6, "method": "transaction",
-        "params": { "operations": [renewal] } });
+        "params": { "operations": [operation] } });
     let answer = program.ask(&transaction);
     assert_eq!(
         (&answer["id"], &answer["error"]["code"]),

@@ -306,8 +306,10 @@ export class Kms {
       const results = [];
       for (const operation of operations) {
         if (!isObject(operation)) throw new Refusal(40008, 'MALFORMED_TRANSACTION', 'An operation is not an object');
-        const { sessionId = session.id, ...inner } = withReferences(operation.params ?? {}, results);
-        const request = { ...operation, params: { ...inner, sessionId } };
+        // The operations before it have been executed and stay so.
+        if (operation.id !== results.length) throw new Refusal(40008, 'MALFORMED_TRANSACTION', 'An id is not the number of its operation');
+        const params = { ...withReferences(operation.params ?? {}, results), sessionId: session.id };
+        const request = { ...operation, params };
         results.push(this.#execute(request, { ...from, depth: from.depth + 1 }));
         if (results.at(-1).error) break;
       }

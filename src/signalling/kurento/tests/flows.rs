@@ -237,6 +237,35 @@ fn the_objects_of_a_transaction_are_the_client_s() {
 }
 
 #[test]
+fn an_operation_is_executed_in_the_session_of_its_transaction() {
+    let (mut alice, _) = pair();
+    let other = "77777777-7777-4777-8777-777777777777";
+    create(&mut alice, oracle::PIPELINE, oracle::SESSION);
+    create(&mut alice, oracle::FOREIGN_PIPELINE, other);
+    let close = |outer: &str, inner: &str| {
+        let params = format!(r#"{{"sessionId":"{inner}"}}"#);
+        let close = request("closeSession", &params).replace(r#""id":1"#, r#""id":0"#);
+        let operations = format!(r#"{{{outer}"operations":[{close}]}}"#);
+        request("transaction", &operations)
+    };
+    let first = format!(r#""sessionId":"{}","#, oracle::SESSION);
+    for (outer, inner) in [("", oracle::SESSION), (&*first, other)] {
+        let answer = alice.answer(&close(outer, inner));
+        assert!(answer.contains(r#""code":40008"#), "{answer}");
+    }
+    // That of the connection counts if the transaction names none.
+    alice.forwards(&close("", other));
+    alice.forwards(&close(&first, oracle::SESSION));
+    // An operation that names none is in that of the transaction.
+    let operations = r#""operations":[{"jsonrpc":"2.0","id":0,"method":"closeSession"}]"#;
+    let forwarded = alice.forwards(&request("transaction", &format!("{{{first}{operations}}}")));
+    let values = r#"[{"id":0,"jsonrpc":"2.0","result":{}}]"#;
+    alice.gets(&answer_to(&forwarded, values, oracle::SESSION));
+    assert_eq!(alice.answer(&release(oracle::PIPELINE)), NOT_FOUND);
+    alice.forwards(&release(oracle::FOREIGN_PIPELINE));
+}
+
+#[test]
 fn a_session_is_learned_from_the_first_answer_that_has_one() {
     let (mut alice, mut bob) = pair();
     let describe = request("describe", r#"{"object":"manager_ServerManager"}"#);
@@ -314,12 +343,12 @@ fn transactions_have_bounds() {
         let inner = r#"{"jsonrpc":"2.0","id":0,"method":"ping","params":{}}"#.to_owned();
         (0..depth).fold(inner, |inner, _| {
             let params = format!(r#"{{"operations":[{inner}]}}"#);
-            request("transaction", &params)
+            request("transaction", &params).replace(r#""id":1"#, r#""id":0"#)
         })
     };
     let many = |count: usize| {
-        let ping = r#"{"jsonrpc":"2.0","id":0,"method":"ping"}"#;
-        let operations = vec![ping; count].join(",");
+        let ping = |at| format!(r#"{{"jsonrpc":"2.0","id":{at},"method":"ping"}}"#);
+        let operations = (0..count).map(ping).collect::<Vec<_>>().join(",");
         request(
             "transaction",
             &format!(r#"{{"operations":[{operations}]}}"#),
@@ -398,7 +427,8 @@ fn requests_without_an_answer_are_bounded_by_what_has_to_be_remembered() {
     let mut connection = Connection::with_objects(Some(app_rules()));
     let params = format!(r#"{{"object":"{}"}}"#, oracle::PIPELINE);
     let describe = request("describe", &params);
-    let operations = vec![&*describe; 256].join(",");
+    let operation = |at| describe.replace(r#""id":1"#, &format!(r#""id":{at}"#));
+    let operations = (0..256).map(operation).collect::<Vec<_>>().join(",");
     let many = request(
         "transaction",
         &format!(r#"{{"operations":[{operations}]}}"#),

@@ -112,7 +112,10 @@ fn only_a_request_by_itself_renews() {
         ("batch", format!("[{RENEW}]"), "INVALID_REQUEST"),
         (
             "transaction",
-            request("transaction", &format!(r#"{{"operations":[{RENEW}]}}"#)),
+            request(
+                "transaction",
+                &format!(r#"{{"operations":[{}]}}"#, RENEW.replace('5', "0")),
+            ),
             "METHOD_NOT_FOUND",
         ),
         ("version", RENEW.replace("2.0", "1.0"), "INVALID_REQUEST"),
