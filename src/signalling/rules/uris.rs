@@ -4,9 +4,9 @@ use super::facts::{Facts, Terms};
 use crate::signalling::document::{Array, Object, Text, Value};
 use crate::signalling::uri::{self, UriPrefix, UriProblem};
 
-/// The URIs that a rule is about: every parameter whose name has `uri` or `url` in it. An `allow`
-/// matches if all of them are among these, a `deny` if one is. What is no URI with one reading is
-/// among none, so that no `allow` matches it.
+/// The URIs that a rule is about: every parameter whose name has `uri` or `url` as a word in it. An
+/// `allow` matches if all of them are among these, a `deny` if one is. What is no URI with one
+/// reading is among none, so that no `allow` matches it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Uris {
     /// All of them.
@@ -84,11 +84,63 @@ pub fn uris_of<'m>(facts: &Facts<'m>) -> impl Iterator<Item = (Text<'m>, Value<'
 
 /// Whether a member with this name is taken for a URI: `uri`, `imageUri`, `turnUrl`.
 fn is_uri_name(name: Text<'_>) -> bool {
-    let is_one = |bytes: &[u8]| {
-        let mut parts = bytes.windows(3);
-        parts.any(|part| part.eq_ignore_ascii_case(b"uri") || part.eq_ignore_ascii_case(b"url"))
-    };
-    let raw = name.raw();
-    // Only a name with an escape has to be copied.
-    is_one(raw.as_bytes()) || (raw.contains('\\') && is_one(name.unescaped().as_bytes()))
+    has_uri(name.unescaped().as_bytes())
+}
+
+/// Whether `uri` or `url` begins, ends or is a word of the name, as in `imageUri`, `uris` and
+/// `my_url_list`. In `security` it is none.
+fn has_uri(name: &[u8]) -> bool {
+    let mut parts = name.windows(3).enumerate();
+    parts.any(|(at, part)| {
+        let is_one = part.eq_ignore_ascii_case(b"uri") || part.eq_ignore_ascii_case(b"url");
+        let (before, after) = (&name[..at], &name[at + 3..]);
+        let begins =
+            part[0] == b'U' || before.last().is_none_or(|byte| !byte.is_ascii_alphabetic());
+        let ends = matches!(after, [] | [b's' | b'S'])
+            || after.first().is_some_and(|byte| !byte.is_ascii_lowercase());
+        is_one && (begins || ends)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has_uri;
+
+    #[test]
+    fn a_name_is_of_a_uri_if_it_has_the_word() {
+        for name in [
+            "uri",
+            "URI",
+            "uRl",
+            "uris",
+            "uriList",
+            "imageUri",
+            "imageuri",
+            "imageUris",
+            "imageuris",
+            "turnUrl",
+            "myURI",
+            "myURIs",
+            "my_uri_list",
+            "image-url2",
+            "x.urls",
+            "imageuriList",
+            "aUrlb",
+            "securityUrl",
+            "\u{fc}uri\u{fc}b",
+        ] {
+            assert!(has_uri(name.as_bytes()), "{name}");
+        }
+        for name in [
+            "",
+            "ur",
+            "security",
+            "securityMode",
+            "hourly",
+            "purist",
+            "curls0",
+        ] {
+            assert!(!has_uri(name.as_bytes()), "{name}");
+        }
+    }
 }
