@@ -321,14 +321,15 @@ fn is_allowed(byte: u8) -> bool {
 
 fn checked_authority(text: &str) -> Result<(HostName, Option<u16>), UriProblem> {
     let Authority { host, port } = text.parse().map_err(|_| UriProblem::Host)?;
-    let name = match port {
-        Some(_) => text.rsplit_once(':').map_or(text, |(name, _)| name),
-        None => text,
+    let (name, digits) = match port {
+        Some(_) => text.rsplit_once(':').unwrap_or((text, "")),
+        None => (text, ""),
     };
-    // Of the spellings of one host only the usual one: no dot at the end, no IPv4 inside IPv6.
+    // Of the spellings of one host only the usual one: no dot at the end, no IPv4 inside IPv6, no
+    // zeros before the port.
     let is_mapped =
         matches!(host.ip(), Some(IpAddr::V6(ip)) if ip.to_ipv4().is_some() && !ip.is_loopback());
-    if name.ends_with('.') || is_mapped || port == Some(0) {
+    if name.ends_with('.') || is_mapped || digits.starts_with('0') {
         return Err(UriProblem::Host);
     }
     Ok((host, port))

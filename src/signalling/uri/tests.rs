@@ -48,7 +48,7 @@ fn what_is_elsewhere_or_has_a_second_reading_is_refused() {
     }
 }
 
-const REFUSED: [(&str, UriProblem); 56] = [
+const REFUSED: [(&str, UriProblem); 58] = [
     ("https://media.example.com/public/a", UriProblem::Elsewhere),
     ("https://media.example.com/pub", UriProblem::Elsewhere),
     ("https://media.example.com/Pub/a", UriProblem::Elsewhere),
@@ -112,6 +112,8 @@ const REFUSED: [(&str, UriProblem); 56] = [
     ("https://media.example.com./pub/a", UriProblem::Host),
     ("https://media.example.com:/pub/a", UriProblem::Host),
     ("https://media.example.com:0/pub/a", UriProblem::Host),
+    ("https://media.example.com:0443/pub/a", UriProblem::Host),
+    ("https://media.example.com:00443/pub/a", UriProblem::Host),
     ("https://media.example.com:443:443/pub/a", UriProblem::Host),
     ("https://m%65dia.example.com/pub/a", UriProblem::Host),
     ("https:///pub/a", UriProblem::Host),
