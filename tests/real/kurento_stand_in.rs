@@ -157,6 +157,13 @@ fn kurento_lets_a_client_choose_its_session_and_take_another() {
         assert_eq!(create["result"]["sessionId"], session, "{create}");
         client.ask("closeSession", &json!({"sessionId": session}));
     }
+    // The server stays when no session uses it.
+    let manager = json!({"object": "manager_ServerManager"});
+    let mut client = kurento.client("/kurento");
+    let session = client.ask("ref", &manager)["result"]["sessionId"].clone();
+    client.ask("closeSession", &json!({"sessionId": session}));
+    let described = client.ask("describe", &manager);
+    assert_eq!(described["result"]["type"], "ServerManager", "{described}");
 
     let (mut owner, session, pipeline) = with_session(&kurento);
     let endpoint = owner.create("WebRtcEndpoint", &json!({"mediaPipeline": pipeline}));

@@ -171,7 +171,8 @@ export class Kms {
   #unref(session, object) {
     object.sessions.delete(session.id);
     session.objects.delete(object.id);
-    if (object.sessions.size === 0) this.#release(object);
+    // The server itself stays.
+    if (object.sessions.size === 0 && object.id !== MANAGER) this.#release(object);
   }
 
   #release({ id, sessions }) {
