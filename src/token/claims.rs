@@ -65,9 +65,9 @@ impl Claims {
         self.text("iss")
     }
 
-    /// The subject, `sub`.
+    /// The subject, `sub`. An empty one names nobody.
     pub fn subject(&self) -> Option<&str> {
-        self.text("sub")
+        self.text("sub").filter(|subject| !subject.is_empty())
     }
 
     /// The user of a token of Jitsi, whose `sub` is the tenant or the domain: the member `id` of
@@ -219,6 +219,17 @@ mod tests {
 
     fn claims(text: &str) -> Result<Claims, BadToken> {
         Claims::parse(text.as_bytes())
+    }
+
+    #[test]
+    fn an_empty_subject_names_nobody() {
+        for (text, subject) in [
+            (r#"{"exp":1,"sub":"s"}"#, Some("s")),
+            (r#"{"exp":1,"sub":""}"#, None),
+            (r#"{"exp":1}"#, None),
+        ] {
+            assert_eq!(claims(text).unwrap().subject(), subject, "{text}");
+        }
     }
 
     #[test]
