@@ -4,7 +4,7 @@ use toml::Spanned as Node;
 use toml::de::{DeString, DeValue};
 
 use super::super::diagnostics::Diagnostics;
-use super::super::problem::{Place, Spanned};
+use super::super::problem::{Place, Spanned, quoted};
 use super::super::schema::Form;
 use super::{List, Named, Read, Table, Value, Write};
 
@@ -49,8 +49,13 @@ fn read_unlisted<K: Read>(value: &Value<'_>) -> Option<List<K::Out>> {
         diag: value.diag,
     });
     let written = value.written().filter(|_| element.is_some());
-    let hint = written.map(|text| format!("; write [{text}]"));
-    let hint = hint.unwrap_or_else(|| "; put it in [ ]".to_owned());
+    let hint = match (written, K::FORM) {
+        (Some(text), _) => format!("; write [{text}]"),
+        (None, Form::Table(_)) => {
+            format!("; put it in [ ], or write it below [[{}]]", value.place.key)
+        }
+        (None, _) => "; put it in [ ]".to_owned(),
+    };
     value.expected::<()>("a list", &hint);
     Some(vec![element])
 }
@@ -70,7 +75,7 @@ impl<K: Read> Read for Named<K> {
 
     fn read(value: &Value<'_>) -> Option<Self::Out> {
         let DeValue::Table(entries) = value.node else {
-            return value.expected("a table", &named_hint(value));
+            return value.expected("a table", &named_hint(value, K::FORM));
         };
         let table = Table::new(Some(entries), value.place.clone(), value.diag);
         let entry = |(key, node): (&Node<DeString<'_>>, _)| {
@@ -86,8 +91,11 @@ impl<K: Read> Read for Named<K> {
     }
 }
 
-/// What to write instead of `[[upstreams]]`.
-fn named_hint(value: &Value<'_>) -> String {
+/// What to write instead of `[[upstreams]]`, or of values without names.
+fn named_hint(value: &Value<'_>, form: Form) -> String {
+    if !matches!(form, Form::Table(_)) {
+        return hint_with_names(value);
+    }
     let DeValue::Array(list) = value.node else {
         return String::new();
     };
@@ -96,6 +104,20 @@ fn named_hint(value: &Value<'_>) -> String {
     let name = name.filter(|name| is_name(name)).unwrap_or("NAME");
     let key = &value.place.key;
     format!("; write [{key}.{name}] in single brackets, each with a name of its own")
+}
+
+/// The texts under names that are made from the key: `bridges = { bridge1 = "…" }`.
+fn hint_with_names(value: &Value<'_>) -> String {
+    let key = value.place.key.rsplit('.').next().unwrap_or_default();
+    let name = key.strip_suffix('s').unwrap_or(key);
+    let one = || Some(vec![quoted(value.as_text()?)]);
+    let Some(texts) = value.texts().or_else(one).filter(|texts| !texts.is_empty()) else {
+        return String::new();
+    };
+    let numbered = (1..).zip(texts);
+    let named = numbered.map(|(number, text)| format!("{name}{number} = {text}"));
+    let named: Vec<String> = named.collect();
+    format!("; write {key} = {{ {} }}", named.join(", "))
 }
 
 fn is_name(text: &str) -> bool {

@@ -24,8 +24,10 @@ pub(super) fn parse(text: &str) -> Result<ServerAddr, String> {
         "https" => true,
         "ws" | "wss" => {
             let meant = meant(if lower == "ws" { "http" } else { "https" }, rest);
+            let path = rest.find('/').map_or("", |at| &rest[at..]);
             return Err(format!(
-                "is a WebSocket URL; the handshake is HTTP, so {meant}"
+                "is a WebSocket URL; the handshake is HTTP, so {meant}{}",
+                and_path(path)
             ));
         }
         _ => {
@@ -39,9 +41,7 @@ pub(super) fn parse(text: &str) -> Result<ServerAddr, String> {
     if let Some(at) = authority.find(['/', '?', '#']) {
         let (server, path) = authority.split_at(at);
         let server = meant(&lower, server);
-        return Err(format!(
-            "has a path; {server} and, where the route has another path, rewrite = \"{path}\" there"
-        ));
+        return Err(format!("has a path; {server}{}", and_path(path)));
     }
     let authority: Authority = authority.parse().map_err(|_| bad_authority(&lower, rest))?;
     if authority.port == Some(0) {
@@ -52,6 +52,14 @@ pub(super) fn parse(text: &str) -> Result<ServerAddr, String> {
         host: authority.host,
         port: authority.port.unwrap_or(default_port(tls)),
     })
+}
+
+/// What to write for the path of a server, which routes have.
+fn and_path(path: &str) -> String {
+    match path {
+        "" | "/" => String::new(),
+        path => format!(" and, where the route has another path, rewrite = \"{path}\" there"),
+    }
 }
 
 /// What to write for an authority that may have a path after it.
