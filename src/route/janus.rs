@@ -51,13 +51,7 @@ fn is_same_janus(one: &Forward, other: &Forward, upstreams: &[Arc<UpstreamSpec>]
 pub fn shares_janus(one: &UpstreamSpec, other: &UpstreamSpec) -> bool {
     let is_janus =
         |spec: &UpstreamSpec| matches!(spec.protocol, Protocol::Janus | Protocol::JanusAdmin);
-    (is_janus(one) || is_janus(other))
-        && one.servers.iter().any(|server| {
-            other
-                .servers
-                .iter()
-                .any(|other| server.is_same_socket(other))
-        })
+    (is_janus(one) || is_janus(other)) && one.shares_server(other)
 }
 
 impl BasePaths {

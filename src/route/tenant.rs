@@ -13,6 +13,9 @@ use super::path::{BadPath, PathPrefix};
 /// What stands in a route's path for the name of the tenant: one whole segment.
 pub const VARIABLE: &str = "{tenant}";
 
+/// The paths at which Prosody serves XMPP.
+pub const XMPP_PATHS: [&str; 2] = ["/http-bind", "/xmpp-websocket"];
+
 /// The parameter that names the tenant to Prosody.
 const PARAMETER: &str = "prefix";
 

@@ -281,6 +281,14 @@ impl UpstreamSpec {
         ca_file.chain(sockets).chain(secrets).collect()
     }
 
+    /// Whether one of its servers is one of the other's.
+    pub fn shares_server(&self, other: &Self) -> bool {
+        self.servers.iter().any(|server| {
+            let mut others = other.servers.iter();
+            others.any(|other| server.is_same_socket(other))
+        })
+    }
+
     /// Whether the path of a request names its server.
     pub fn is_by_path(&self) -> bool {
         !self.bridges.is_empty()

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::probe::{NoAnswer, Server, ServerAnswer, Socket};
 use super::seen::{Api, Place, Seen};
+use ianitor::route::tenant::XMPP_PATHS;
 use ianitor::route::upstream::Protocol;
 
 /// Asks a server what it is, at the paths that routes lead to. If it is several things, the one
@@ -41,9 +42,6 @@ pub(super) async fn recognize(
     }
     Ok(seen)
 }
-
-/// Where Prosody has XMPP.
-const XMPP_PATHS: [&str; 2] = ["/http-bind", "/xmpp-websocket"];
 
 /// How many paths are tried for each API.
 const MOST_PATHS: usize = 8;

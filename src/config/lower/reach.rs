@@ -1,5 +1,5 @@
 //! Warnings about routes that admit more than their policy suggests: pages of other origins, and
-//! other routes to the same Janus.
+//! other routes to the same Janus or Jitsi.
 
 use super::names::Context;
 use crate::config::diagnostics::Diagnostics;
@@ -7,14 +7,16 @@ use crate::config::tables::RawRoute;
 use crate::policy::TokenRule;
 use crate::route::cors::{Cors, Origins};
 use crate::route::janus::shares_janus;
-use crate::route::upstream::UpstreamSpec;
+use crate::route::upstream::{Protocol, UpstreamSpec};
 use crate::route::{Forward, Route, Target};
 
 /// Checks all valid routes.
 pub(super) fn note(routes: &[(&RawRoute, &Route)], context: &Context<'_>, diag: &Diagnostics<'_>) {
     for (at, (raw, route)) in routes.iter().enumerate() {
         note_every_page(raw, route, diag);
-        note_same_janus((raw, route), &routes[..at], context, diag);
+        let before = &routes[..at];
+        note_same_janus((raw, route), before, context, diag);
+        note_same_jitsi((raw, route), before, context, diag);
     }
 }
 
@@ -64,9 +66,7 @@ fn note_same_janus(
     let has_other_policy = |(_, other): &&(&RawRoute, &Route)| {
         let both_judge = judges(other) && judges(route);
         let is_same = both_judge || other.policy.permits_the_same(&route.policy);
-        !is_same
-            && specs(route, context)
-                .any(|one| specs(other, context).any(|other| shares_janus(one, other)))
+        !is_same && share(route, other, context, shares_janus)
     };
     let Some((first, other)) = before.iter().find(has_other_policy) else {
         return;
@@ -83,6 +83,51 @@ fn note_same_janus(
          is for; give both the same policy"
     );
     diag.warning(&policy.place, text);
+}
+
+/// Prosody has the same rooms at each of its paths, with and without a tenant. On another host the
+/// rooms are those of another domain.
+fn note_same_jitsi(
+    (raw, route): (&RawRoute, &Route),
+    before: &[(&RawRoute, &Route)],
+    context: &Context<'_>,
+    diag: &Diagnostics<'_>,
+) {
+    let Some(policy) = &raw.policy else {
+        return;
+    };
+    let speaks_jitsi = |spec: &UpstreamSpec| spec.protocol == Protocol::Jitsi;
+    let is_same_jitsi = |one: &UpstreamSpec, other: &UpstreamSpec| {
+        speaks_jitsi(one) && speaks_jitsi(other) && one.shares_server(other)
+    };
+    let are_there = |(_, other): &&(&RawRoute, &Route)| {
+        other.host == route.host && share(route, other, context, is_same_jitsi)
+    };
+    let is_same = |(_, other): &&(&RawRoute, &Route)| other.policy.permits_the_same(&route.policy);
+    let there = before.iter().filter(are_there);
+    let (same, others): (Vec<_>, Vec<_>) = there.partition(is_same);
+    // Of two policies there is one warning, at the route where the second one comes first.
+    let (true, Some((first, other))) = (same.is_empty(), others.first()) else {
+        return;
+    };
+    let (key, line) = (&first.place.key, diag.line(&first.place));
+    let text = format!(
+        "{key} (line {line}) leads to the same Jitsi by another policy, \"{}\": its rooms are \
+         reached by each of its paths, so a client of either route can do what the other is for; \
+         give both the same policy",
+        other.policy.name()
+    );
+    diag.warning(&policy.place, text);
+}
+
+/// Whether both routes lead to upstreams of which this holds.
+fn share(
+    one: &Route,
+    other: &Route,
+    context: &Context<'_>,
+    are_same: impl Fn(&UpstreamSpec, &UpstreamSpec) -> bool,
+) -> bool {
+    specs(one, context).any(|one| specs(other, context).any(|other| are_same(one, other)))
 }
 
 fn judges(route: &Route) -> bool {

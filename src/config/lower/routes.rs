@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::answers;
+use super::jitsi;
 use super::messages::Protocols;
 use super::names::{Context, Names};
 use super::policies::NamedPolicy;
@@ -47,7 +48,9 @@ pub(super) fn lower(
         .iter()
         .zip(&routes)
         .filter_map(|(raw, route)| Some((*raw, route.as_ref()?)));
-    reach::note(&whole.collect::<Vec<_>>(), context, diag);
+    let whole: Vec<_> = whole.collect();
+    reach::note(&whole, context, diag);
+    jitsi::note(&whole, context, diag);
     if routes.len() < raw.len() {
         return None;
     }
@@ -127,7 +130,6 @@ impl Names<'_> {
         {
             self.note_keys_of_tokens(raw, policy);
             self.note_token_in_cookie(raw, policy, &upstreams);
-            self.note_sources_of_jitsi(raw, policy, &upstreams);
             self.note_token_for_bridges(raw, policy, &upstreams);
             self.note_message_size(raw, policy, &upstreams);
         }

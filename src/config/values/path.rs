@@ -35,6 +35,14 @@ impl Read for PathPrefix {
 }
 
 fn path(text: &str) -> Result<PathPrefix, String> {
+    if let Some((path, query)) = text.split_once('?')
+        && (query.starts_with("prefix=") || query.contains("&prefix="))
+    {
+        return Err(format!(
+            "has a query; write \"{path}\": where the route's path has \"{VARIABLE}\", the gateway \
+             sets prefix by itself"
+        ));
+    }
     if text.split('/').any(|segment| segment == VARIABLE) {
         return Err(format!(
             "has \"{VARIABLE}\", which only the path of a route can have, and which does not reach \

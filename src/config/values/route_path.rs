@@ -4,7 +4,7 @@ use super::path::{bad_path, check_characters, has_pattern};
 use super::{STRING, one_for_each, pattern};
 use crate::config::read::{Read, Value};
 use crate::config::schema::{Form, Kind};
-use crate::route::tenant::{BadRoutePath, RoutePath, VARIABLE};
+use crate::route::tenant::{BadRoutePath, RoutePath, VARIABLE, XMPP_PATHS};
 
 impl Read for RoutePath {
     type Out = Self;
@@ -31,11 +31,23 @@ fn route_path(text: &str) -> Result<RoutePath, String> {
     if let Some((found, front)) = pattern::in_path(text, Some(VARIABLE)) {
         return Err(misplaced(text, found, front));
     }
+    if let Some(segment) = text
+        .split('/')
+        .find(|segment| is_meant_as_variable(segment))
+    {
+        return Err(slip(text, segment));
+    }
     check_characters(text)?;
     text.parse().map_err(|why| match why {
         BadRoutePath::Path(why) => bad_path(text, why),
         BadRoutePath::Last => {
             let text = text.trim_end_matches('/');
+            if let Some(path) = with_tenant_first(text) {
+                return format!(
+                    "has nothing behind \"{VARIABLE}\"; Jitsi Meet has the tenant first, so write \
+                     \"{path}\""
+                );
+            }
             format!(
                 "has nothing behind \"{VARIABLE}\"; write what each tenant has there, such as \
                  \"{text}/http-bind\""
@@ -45,6 +57,31 @@ fn route_path(text: &str) -> Result<RoutePath, String> {
             format!("has \"{VARIABLE}\" twice; a path is for one tenant, so take one out")
         }
     })
+}
+
+/// Whether a segment is `{tenant}` with a slip in it: `{tenant`, `$tenant`.
+fn is_meant_as_variable(segment: &str) -> bool {
+    const SIGNS: [char; 11] = ['{', '}', '$', '%', '<', '>', '[', ']', '(', ')', ':'];
+    let name = segment.trim_matches(SIGNS);
+    segment != VARIABLE && segment != name && name.eq_ignore_ascii_case("tenant")
+}
+
+/// What to write in the place of such a segment.
+fn slip(text: &str, segment: &str) -> String {
+    let path = text.replacen(segment, VARIABLE, 1);
+    let right = path
+        .parse::<RoutePath>()
+        .is_ok_and(|path| path.has_tenant());
+    let write = if right { &path } else { "/{tenant}/http-bind" };
+    format!("has \"{segment}\", and the variable is \"{VARIABLE}\"; write \"{write}\"")
+}
+
+/// `/{tenant}/http-bind` of `/http-bind/{tenant}`.
+fn with_tenant_first(text: &str) -> Option<String> {
+    let front = text.strip_suffix(VARIABLE)?.strip_suffix('/')?;
+    let (before, last) = front.split_at(front.rfind('/')?);
+    let is_xmpp = XMPP_PATHS.contains(&last);
+    is_xmpp.then(|| format!("{before}/{VARIABLE}{last}"))
 }
 
 /// What to write in the place of a pattern, or of a variable other than one whole `{tenant}`.
