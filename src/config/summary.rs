@@ -309,7 +309,11 @@ fn policy_row(policy: &Policy) -> Row {
         Rule::Open => "everybody".to_owned(),
         Rule::Conditions(conditions) => conditions.to_string(),
     };
-    vec![policy.name().to_owned(), who]
+    vec![
+        policy.name().to_owned(),
+        who,
+        messages::uris_and_renewal(policy),
+    ]
 }
 
 fn section(out: &mut String, title: &str, rows: Vec<Row>) {

@@ -12,6 +12,7 @@
 mod path;
 
 use std::borrow::Cow;
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
@@ -86,7 +87,7 @@ pub enum UriProblem {
     /// It is relative, or has no `//` after its scheme.
     #[error("is not written as scheme://host/path")]
     Relative,
-    /// Its scheme is another, or it is a file, and no prefix is for files.
+    /// Its scheme is another.
     #[error("has another scheme than http, https, rtsp, rtsps and s3")]
     Scheme,
     /// It has user information.
@@ -98,6 +99,12 @@ pub enum UriProblem {
     /// Its path has dot segments, empty segments, or escapes that hide such.
     #[error("has a path that can be read in two ways")]
     Path,
+    /// It is a file, and no prefix is for files.
+    #[error("is a file of the media server, and no allowed prefix is for files")]
+    File,
+    /// There is no prefix.
+    #[error("is not allowed, for the policy has no uris")]
+    NoPrefix,
     /// No prefix covers it.
     #[error("is not below an allowed prefix")]
     Elsewhere,
@@ -144,8 +151,11 @@ enum PrefixHosts {
 /// Why not.
 pub fn check(uri: &str, prefixes: &[UriPrefix]) -> Result<(), UriProblem> {
     let uri = read(uri)?;
+    if prefixes.is_empty() {
+        return Err(UriProblem::NoPrefix);
+    }
     if uri.scheme == FILE && !prefixes.iter().any(UriPrefix::is_for_files) {
-        return Err(UriProblem::Scheme);
+        return Err(UriProblem::File);
     }
     let mut problem = UriProblem::Elsewhere;
     for prefix in prefixes {
@@ -176,6 +186,11 @@ impl UriPrefix {
     /// Whether it is for files of the media server.
     pub fn is_for_files(&self) -> bool {
         self.scheme == FILE
+    }
+
+    /// Whether it is for every file of the media server.
+    pub fn is_for_all_files(&self) -> bool {
+        self.is_for_files() && &*self.path == "/"
     }
 
     /// Whether it is for all hosts on the internet.
@@ -210,6 +225,23 @@ impl UriPrefix {
             (PrefixHosts::None, None) => Ok(()),
             _ => Err(UriProblem::Elsewhere),
         }
+    }
+}
+
+impl fmt::Display for UriPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://", self.scheme)?;
+        match &self.hosts {
+            PrefixHosts::These(pattern) => pattern.fmt(f)?,
+            PrefixHosts::Public => f.write_str("*")?,
+            PrefixHosts::None => {}
+        }
+        let mut schemes = SCHEMES.into_iter();
+        let is_usual = schemes.any(|(name, port)| name == self.scheme && port == self.port);
+        if let Some(port) = self.port.filter(|_| !is_usual) {
+            write!(f, ":{port}")?;
+        }
+        f.write_str(&self.path)
     }
 }
 

@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 
 use crate::config::Config;
+use crate::policy::Policy;
 use crate::route::upstream::UpstreamSpec;
 use crate::route::{Forward, Route, Target};
 use crate::signalling::presets::Preset;
-use crate::signalling::rules::MessageRules;
+use crate::signalling::rules::{Effect, MessageRules, Uris};
 
 /// Whether the gateway reads messages at all.
 pub(super) fn are_understood(config: &Config) -> bool {
@@ -37,6 +38,30 @@ fn upstreams<'c>(config: &'c Config, route: &'c Route) -> impl Iterator<Item = &
     };
     let ids = forward.into_iter().flat_map(Forward::upstreams);
     ids.map(|id| &**config.routes.upstream(id))
+}
+
+/// What Kurento's clients may have opened, and how they renew tokens: `uris https://*/,
+/// renew_in_band`.
+pub(super) fn uris_and_renewal(policy: &Policy) -> String {
+    let Some(rules) = policy.messages() else {
+        return String::new();
+    };
+    let mut uris: Vec<String> = Vec::new();
+    let allowing = rules.rules().iter();
+    for rule in allowing.filter(|rule| rule.effect == Effect::Allow) {
+        let Uris::Below(prefixes) = &rule.uris else {
+            continue;
+        };
+        for prefix in prefixes.iter().map(ToString::to_string) {
+            if !uris.contains(&prefix) {
+                uris.push(prefix);
+            }
+        }
+    }
+    let uris = (!uris.is_empty()).then(|| format!("uris {}", uris.join(" ")));
+    let renewal = rules.renew_in_band().then(|| "renew_in_band".to_owned());
+    let parts: Vec<String> = uris.into_iter().chain(renewal).collect();
+    parts.join(", ")
 }
 
 /// `janus-caller, 2 own rules`.

@@ -160,7 +160,7 @@ impl Read for UriPrefix {
                below it by whole segments. The schemes are `http`, `https`, `rtsp`, `rtsps` and \
                `s3`. `*.example.com` is one more label, and `*` every host that is not on an \
                [inner network](messages.md#uris). `file:///folder/` is for files of the media \
-               server. Or a list of them.",
+               server; the whole disk, `file:///`, can only be denied. Or a list of them.",
         good: &[
             "\"https://media.example.com/vod/\"",
             "\"s3://recordings/\"",
@@ -182,7 +182,9 @@ impl Read for UriPrefix {
         }
         let prefix =
             value.parse_with(STRING, |text| parsed(text).map_err(|why| advice(text, why)))?;
-        if prefix.is_for_files() {
+        if prefix.is_for_all_files() {
+            // Only a deny may have it, and there it is right.
+        } else if prefix.is_for_files() {
             let text = "lets clients have the media server read and write files below it; symbolic \
                         links in it are followed";
             value.warn(value.place(), text);

@@ -33,7 +33,7 @@ mod target;
 
 pub use api::Api;
 pub use explain::{Explained, operations};
-pub use names::{ABSTRACT_TYPES, EVENTS, METHODS, OPERATIONS, TYPES};
+pub use names::{ABSTRACT_TYPES, EVENTS, METHODS, OPERATIONS, TYPES, members};
 pub use refusal::Refusal;
 pub(in crate::signalling) use renewal::renewal_token;
 

@@ -25,6 +25,21 @@ pub const METHODS: [(&str, &[&str]); 13] = [
     ("closeSession", &[]),
 ];
 
+/// The members that KMS reads in the `params` of a request with this method.
+pub fn members(method: &str) -> &'static [&'static str] {
+    match method {
+        "ping" => &["sessionId", "interval"],
+        "create" => &["sessionId", "type", "constructorParams", "properties"],
+        "invoke" => &["sessionId", "object", "operation", "operationParams"],
+        "subscribe" => &["sessionId", "object", "type"],
+        "unsubscribe" => &["sessionId", "object", "subscription"],
+        "release" | "describe" | "ref" | "unref" => &["sessionId", "object"],
+        "transaction" => &["sessionId", "operations"],
+        "closeSession" => &["sessionId", "release"],
+        _ => &["sessionId"],
+    }
+}
+
 /// The types of the modules that KMS always has.
 pub const TYPES: [&str; 18] = [
     "ServerManager",

@@ -392,7 +392,7 @@ fn every_member_that_is_named_like_a_uri_is_checked() {
         (r#""name":"file:///etc/x""#.into(), ""),
         (
             r#""uri":"file:///etc/x""#.into(),
-            "the member uri has another scheme",
+            "the member uri is a file of the media server",
         ),
         (
             r#""a":[{"imageUri":"x"}]"#.into(),

@@ -124,7 +124,7 @@ const REFUSED: [(&str, UriProblem); 58] = [
     ("pub/a", UriProblem::Relative),
     ("", UriProblem::Relative),
     ("newref:0", UriProblem::Relative),
-    ("file:///etc/x", UriProblem::Scheme),
+    ("file:///etc/x", UriProblem::File),
     ("ftp://media.example.com/pub/a", UriProblem::Scheme),
     ("gopher://media.example.com/pub/a", UriProblem::Scheme),
     ("://media.example.com/pub/a", UriProblem::Scheme),
@@ -302,7 +302,7 @@ fn files_are_allowed_only_below_a_prefix_for_files() {
     }
     let others = prefixes(&["https://*/"]);
     let uri = "file:///var/lib/kurento/a.webm";
-    assert_eq!(check(uri, &others), Err(UriProblem::Scheme));
+    assert_eq!(check(uri, &others), Err(UriProblem::File));
 }
 
 #[test]
@@ -327,4 +327,22 @@ fn a_prefix_contains_those_below_it() {
         let got = outer_prefix.unwrap().contains(&inner_prefix.unwrap());
         assert_eq!(got, contains, "{outer} {inner}");
     }
+}
+
+#[test]
+fn a_prefix_is_shown_as_it_is_written() {
+    for text in [
+        "https://media.example.com/pub/",
+        "rtsp://*.cameras.example.com:8554/",
+        "https://*/",
+        "s3://recordings/",
+        "http://[2001:db8::7]:8080/a",
+        "file:///var/recordings/",
+    ] {
+        assert_eq!(prefixes(&[text])[0].to_string(), text);
+    }
+    assert_eq!(
+        prefixes(&["HTTPS://media.example.com:443"])[0].to_string(),
+        "https://media.example.com/"
+    );
 }

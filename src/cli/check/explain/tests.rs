@@ -125,7 +125,7 @@ an operation in its transaction (depth 1)
   type PlayerEndpoint
   uri \"file:///etc/passwd\"
   kurento-app.1: no match, the method is another
-  kurento-app.2: no match, the member uri has another scheme than http, https, rtsp, rtsps and s3
+  kurento-app.2: no match, the member uri is not allowed, for the policy has no uris
 ";
     assert!(text.starts_with(start), "{text}");
     assert!(text.ends_with("would pass, by kurento-app.5\n"), "{text}");

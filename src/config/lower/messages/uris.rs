@@ -26,6 +26,7 @@ pub(super) fn lower(raw: Option<Spanned<List<UriPrefix>>>, diag: &Diagnostics<'_
     );
     let prefixes = valid(raw.value);
     note_contained(&prefixes, diag);
+    note_all_files(&prefixes, diag);
     PolicyUris {
         place: Some(raw.place),
         prefixes: prefixes.into_iter().map(|prefix| prefix.value).collect(),
@@ -47,6 +48,19 @@ fn note_contained(prefixes: &[Spanned<UriPrefix>], diag: &Diagnostics<'_>) {
             let text = format!("every URI below it is below {key} (line {line}) too; take one out");
             diag.warning(&prefix.place, text);
         }
+    }
+}
+
+/// Allowed prefixes that are for every file of the media server.
+pub(super) fn note_all_files<'p>(
+    prefixes: impl IntoIterator<Item = &'p Spanned<UriPrefix>>,
+    diag: &Diagnostics<'_>,
+) {
+    let prefixes = prefixes.into_iter();
+    for prefix in prefixes.filter(|prefix| prefix.value.is_for_all_files()) {
+        let text = "is the whole disk of the media server, with its keys and passwords; write the \
+                    folder, such as \"file:///var/recordings/\"";
+        diag.problem(&prefix.place, text);
     }
 }
 

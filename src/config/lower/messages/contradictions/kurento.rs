@@ -2,6 +2,7 @@
 
 use super::each;
 use crate::config::diagnostics::Diagnostics;
+use crate::config::lower::messages::uris::note_all_files;
 use crate::config::problem::{Place, Spanned, quoted};
 use crate::config::suggest;
 use crate::config::tables::RawRule;
@@ -16,6 +17,9 @@ pub(super) fn note(raw: &RawRule, diag: &Diagnostics<'_>) {
     note_methods(raw, diag);
     note_object(raw, diag);
     note_operations(raw, diag);
+    if raw.effect == Some(Effect::Allow) {
+        note_all_files(each(&raw.uri), diag);
+    }
 }
 
 /// Methods whose requests do not have what another condition asks for.
@@ -43,24 +47,24 @@ fn note_methods(raw: &RawRule, diag: &Diagnostics<'_>) {
 }
 
 /// Whether requests with this method are about an object, whose type is known.
-fn has_type(method: &str) -> bool {
+pub(super) fn has_type(method: &str) -> bool {
     let mut methods = METHODS.iter();
     let needs = methods.find_map(|(name, needs)| (*name == method).then_some(*needs));
     needs.is_some_and(|needs| needs.iter().any(|name| matches!(*name, "object" | "type")))
 }
 
 /// Whether they ask for something that the type of the object decides about.
-fn has_operation(method: &str) -> bool {
+pub(super) fn has_operation(method: &str) -> bool {
     matches!(method, "invoke" | "subscribe")
 }
 
 /// Whether they may have Kurento open something.
-fn has_uri(method: &str) -> bool {
+pub(super) fn has_uri(method: &str) -> bool {
     matches!(method, "create" | "invoke")
 }
 
 /// Whether they have parameters beside those of the operations in them.
-fn has_params(method: &str) -> bool {
+pub(super) fn has_params(method: &str) -> bool {
     method != "transaction"
 }
 

@@ -2,6 +2,7 @@
 
 mod janus;
 mod kurento;
+mod params;
 
 use super::Clients;
 use super::protocols::Keys;
@@ -15,7 +16,10 @@ pub(super) fn note(raw: &RawRule, clients: Clients, diag: &Diagnostics<'_>) {
     note_claims(raw, clients, diag);
     match Keys::of(raw) {
         Keys::Both { janus, kurento } => note_both(janus, kurento, diag),
-        Keys::Kurento => kurento::note(raw, diag),
+        Keys::Kurento => {
+            kurento::note(raw, diag);
+            params::note(raw, diag);
+        }
         Keys::Janus | Keys::Common => janus::note(raw, diag),
     }
 }
