@@ -65,8 +65,9 @@ section! {
         /// than a minute, and a reload closes those to servers that are written as names, so that a
         /// name that leads elsewhere is followed.
         keep_alive: Duration = default(KEEP_ALIVE);
-        /// Whether the servers get the cookies of clients. Media servers have no use for them, and
-        /// Janus' WebSockets close a connection whose head is larger than 4 KiB.
+        /// Whether the servers get the cookies of clients. Media servers and Prosody have no use
+        /// for them, and Janus' WebSockets close a connection whose head is larger than 4 KiB. A
+        /// WHIP server that signs its users in by cookies needs `true`.
         forward_cookies: bool = optional(
             "`true`; `false` where `protocol` is not `\"http\"`"
         );
