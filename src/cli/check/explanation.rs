@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use ianitor::signalling::Protocol;
 use ianitor::signalling::document::{self, Value};
 use ianitor::signalling::janus::{self, Unclear};
-use ianitor::signalling::kurento::{self, Explained};
+use ianitor::signalling::kurento::{self, Explained, Refusal};
 use ianitor::signalling::rules::{Effect, Facts, MessageRules, RoomId, Step, uris_of};
 use ianitor::token::claims::Claims;
 
@@ -84,6 +84,10 @@ impl Asked<'_> {
     }
 
     fn explain_request(&self, document: Value<'_>, answer: &mut Explanation) {
+        if let Some(renewal) = kurento::explain_renewal(document, self.rules) {
+            answer.renewal(renewal, self.rules.renew_in_band());
+            return;
+        }
         let operations = match kurento::operations(document) {
             Ok(operations) => operations,
             Err(refusal) => {
@@ -161,6 +165,18 @@ impl Explanation {
     fn refused(&mut self, why: &str) {
         self.passes = false;
         self.line(&format!("would be refused: {why}"));
+    }
+
+    /// What becomes of a request for a renewal, of which no rule is asked.
+    fn renewal(&mut self, renewal: Result<(), Refusal>, is_on: bool) {
+        self.line("  method ianitor.renew");
+        match renewal {
+            Ok(()) => self.line("would be answered by the gateway, which judges the new token"),
+            Err(refusal) if is_on => self.refused(&refusal.to_string()),
+            Err(refusal) => self.refused(&format!(
+                "{refusal}; the gateway answers it if the policy has renew_in_band = true"
+            )),
+        }
     }
 
     /// What the rules compare.

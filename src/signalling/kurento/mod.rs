@@ -35,6 +35,7 @@ pub use api::Api;
 pub use explain::{Explained, operations};
 pub use names::{ABSTRACT_TYPES, EVENTS, METHODS, OPERATIONS, TYPES, members};
 pub use refusal::Refusal;
+pub use renewal::explain_renewal;
 pub(in crate::signalling) use renewal::renewal_token;
 
 #[cfg(test)]

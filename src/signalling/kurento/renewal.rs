@@ -37,6 +37,19 @@ pub(in crate::signalling) fn renewal_token<'m>(
     })
 }
 
+/// Whether the gateway reads a request for a renewal itself, or what it says of it; `None` if it is
+/// for something else.
+pub fn explain_renewal(document: Value<'_>, rules: &MessageRules) -> Option<Result<(), Refusal>> {
+    let operation = Request::read(document).ok()?.operation;
+    operation
+        .method
+        .is(RENEW)
+        .then(|| match rules.renew_in_band() {
+            true => token(&operation).map(drop),
+            false => Err(Refusal::Method),
+        })
+}
+
 /// Whether a request is for a renewal.
 pub(super) fn is_renewal(request: &Request<'_>, context: &Context<'_>) -> bool {
     exists(context.rules) && request.operation.method.is(RENEW)

@@ -151,3 +151,28 @@ fn of_a_policy_for_both_servers_each_message_is_explained_for_its_own() {
         ]
     );
 }
+
+#[test]
+fn a_renewal_is_answered_by_the_gateway_where_the_policy_has_it() {
+    let answer = |renew_in_band: bool, params: &str| {
+        let asked = Asked {
+            rules: &rules(&["kurento-app"]).with_renewal_in_band(renew_in_band),
+            claims: None,
+            plugin: None,
+        };
+        let message =
+            format!(r#"{{"jsonrpc":"2.0","id":5,"method":"ianitor.renew","params":{params}}}"#);
+        let answer = asked.explain(&[Protocol::Kurento], &message).unwrap();
+        let start = "a request to Kurento\n  method ianitor.renew\n";
+        let text = answer.text.strip_prefix(start).unwrap().to_owned();
+        (text, answer.passes)
+    };
+    let token = r#"{"token":"a.b.c"}"#;
+    let answered = "would be answered by the gateway, which judges the new token\n";
+    assert_eq!(answer(true, token), (answered.to_owned(), true));
+    let (text, passes) = answer(true, "{}");
+    assert!(!passes && text.contains("token"), "{text}");
+    let refused = "would be refused: Method not found; the gateway answers it if the policy has \
+                   renew_in_band = true\n";
+    assert_eq!(answer(false, token), (refused.to_owned(), false));
+}
