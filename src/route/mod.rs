@@ -144,6 +144,9 @@ impl Forward {
     /// The default of `message_size`: an SDP of a large room is a fifth of it.
     pub const MESSAGE_SIZE: usize = 256 << 10;
 
+    /// The default for Kurento, whose client for Java sends up to 1,000,000 bytes at once.
+    pub const KURENTO_MESSAGE_SIZE: usize = 1 << 20;
+
     /// The upstream of a WebSocket handshake, or of any other request.
     pub fn upstream_of(&self, is_websocket: bool) -> UpstreamId {
         self.websocket

@@ -265,6 +265,24 @@ fn binary_and_large_messages_close_the_websocket_and_do_not_arrive() {
 }
 
 #[test]
+fn a_message_may_have_a_mebibyte_by_default() {
+    let kms = Kms::new();
+    let gateway = TestGateway::start(&config(&kms));
+    // The client for Java sends up to 1,000,000 bytes at once.
+    let ping = |size: usize| {
+        let text = request(&json!(1), "ping", &json!({"x": ""})).to_string();
+        text.replace("\"\"", &format!("\"{}\"", "x".repeat(size - text.len())))
+    };
+    let mut app = App::of(&gateway, "alice");
+    for size in [1_000_000, 1 << 20] {
+        app.send(&ping(size));
+        assert_eq!(app.next()["result"]["value"], "pong", "{size}");
+    }
+    app.send(&ping((1 << 20) + 1));
+    assert_eq!(app.close().0, 1009);
+}
+
+#[test]
 fn operations_of_transactions_are_judged_and_belong_to_the_client() {
     let kms = Kms::new();
     let gateway = TestGateway::start(&config(&kms));

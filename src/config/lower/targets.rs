@@ -90,6 +90,15 @@ impl ForwardParts {
     }
 }
 
+/// The largest message where the route does not say it.
+fn default_message_size(to: [Option<&Upstream>; 2]) -> usize {
+    let is_kurento = |upstream: &Upstream| upstream.protocol == Protocol::Kurento;
+    match to.into_iter().flatten().any(is_kurento) {
+        true => Forward::KURENTO_MESSAGE_SIZE,
+        false => Forward::MESSAGE_SIZE,
+    }
+}
+
 impl Names<'_> {
     pub(super) fn forward(
         &self,
@@ -111,10 +120,10 @@ impl Names<'_> {
             timeouts: timeouts.unwrap_or_default(),
             websocket: websocket.map(|(id, _)| id),
             encoded_slash: self.encoded_slash(raw, [upstream, websocket.map(|(_, to)| to)]),
-            message_size: raw
-                .message_size
-                .as_ref()
-                .map_or(Forward::MESSAGE_SIZE, |size| size.value),
+            message_size: match &raw.message_size {
+                Some(size) => size.value,
+                None => default_message_size([upstream, websocket.map(|(_, to)| to)]),
+            },
         }
     }
 

@@ -75,8 +75,9 @@ section! {
         body: Spanned<Size> = optional("[`limits.body`](#limitsbody)");
         /// With an upstream whose [messages](messages.md) the gateway reads: the largest message of
         /// a client. A WebSocket with a larger one is closed with 1009; by REST it gets 413, as
-        /// does what is larger than `body`. What the server says may have 16 MiB.
-        message_size: Spanned<MessageSize> = optional("`\"256KiB\"`");
+        /// does what is larger than `body`. What the server says may have 16 MiB. Kurento's client
+        /// for Java sends up to 1,000,000 bytes at once.
+        message_size: Spanned<MessageSize> = optional("`\"256KiB\"`, with Kurento `\"1MiB\"`");
         /// With `upstream`: leading segments that the server does not know. With `path =
         /// "/media/janus"`, `strip_prefix = "/media"` makes `/media/janus/1` arrive as `/janus/1`.
         /// It must be the route's path, without its `{tenant}`, or whole segments of its front.

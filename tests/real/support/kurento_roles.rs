@@ -61,7 +61,7 @@ fn tables(kurento: u16) -> String {
             text,
             "[policies.{role}]\nissuers = [\"app\"]\n{messages}\n\
              [[routes]]\npath = \"/{role}/kurento\"\nstrip_prefix = \"/{role}\"\n\
-             upstream = \"kms\"\npolicy = \"{role}\"\nmessage_size = \"1MiB\""
+             upstream = \"kms\"\npolicy = \"{role}\""
         );
     }
     text
