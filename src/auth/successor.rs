@@ -28,7 +28,7 @@ pub enum NotSuccessor {
 /// # Errors
 /// What differs.
 pub fn successor(old: &Verified, new: &Verified) -> Result<(), NotSuccessor> {
-    let subject = old.claims.subject().filter(|subject| !subject.is_empty());
+    let subject = old.claims.subject();
     if new.issuer != old.issuer || new.claims.iss() != old.claims.iss() {
         Err(NotSuccessor::Issuer)
     } else if subject.is_none() || new.claims.subject() != subject {

@@ -143,7 +143,7 @@ impl<'r> BoshTarget<'r> {
     fn owner(&self, permit: &Permit) -> Owner {
         let of_token = permit.token().and_then(|token| {
             let user = token.claims.user_id();
-            let subject = token.claims.subject().filter(|subject| !subject.is_empty());
+            let subject = token.claims.subject();
             (user.is_some() || subject.is_some()).then(|| {
                 let user = user.as_deref().unwrap_or_default();
                 let subject = subject.unwrap_or_default();
