@@ -8,12 +8,16 @@
 //! servers name the URL that took the offer, or one above it, for each of their streams, which they
 //! tell apart by the token: there each client has its own resource.
 
+mod path;
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+pub use self::path::ResourcePath;
+use self::path::with_query;
 use super::Owner;
 use super::quota::{Place, Quota};
 
@@ -74,41 +78,6 @@ pub enum ResourceLookup {
     OfAnother,
 }
 
-/// A path at the server, with its query.
-#[derive(Clone, Copy, Debug)]
-pub struct ResourcePath<'t> {
-    /// In its one spelling.
-    pub path: &'t str,
-    /// Some servers name resources by it.
-    pub query: Option<&'t str>,
-}
-
-impl ResourcePath<'_> {
-    /// As it is written.
-    fn spelling(self) -> String {
-        match self.query {
-            Some(query) => format!("{}?{query}", self.path),
-            None => self.path.to_owned(),
-        }
-    }
-
-    /// The path by which a resource is known.
-    fn canonical_path(self) -> String {
-        let lower = self.path.to_ascii_lowercase();
-        let without = |segment: &str| {
-            let end = segment.find(';').into_iter().chain(segment.find("%3b"));
-            let end = end.min().unwrap_or(segment.len());
-            segment[..end].to_owned()
-        };
-        let mut path = match lower.contains([';', '%']) {
-            true => lower.split('/').map(without).collect::<Vec<_>>().join("/"),
-            false => lower,
-        };
-        path.truncate(path.trim_end_matches('/').len());
-        path
-    }
-}
-
 /// What a path means, as far as resources are known.
 #[derive(Clone, Copy)]
 struct Found {
@@ -117,10 +86,6 @@ struct Found {
     is_whole: bool,
     /// Whether everything that the path may mean is the client's.
     is_own: bool,
-}
-
-fn with_query(path: &str, query: &str) -> String {
-    format!("{path}?{}", query.to_ascii_lowercase())
 }
 
 impl Resources {
