@@ -84,6 +84,26 @@ pub enum Verdict<'m> {
     Close(&'static str),
 }
 
+impl Verdict<'_> {
+    /// The same without the message.
+    fn into_owned(self) -> Verdict<'static> {
+        match self {
+            Self::Forward(text) => Verdict::Forward(Cow::Owned(text.into_owned())),
+            Self::Answer {
+                text,
+                reason,
+                is_counted,
+            } => Verdict::Answer {
+                text,
+                reason,
+                is_counted,
+            },
+            Self::Reply(text) => Verdict::Reply(text),
+            Self::Close(reason) => Verdict::Close(reason),
+        }
+    }
+}
+
 /// What a document is judged by, besides itself.
 #[derive(Clone, Copy)]
 pub struct Context<'c> {

@@ -157,11 +157,9 @@ const STORIES = {
     await fetch(`http://127.0.0.1:${control}/restart`, { method: 'POST' });
     assert.deepEqual(await within(30, 'a connection again', again), [false]);
     // Its session is unknown now.
-    await refused(40007, Error, (done) => caller.getName(done));
+    await refused(40101, Error, (done) => caller.getName(done));
+    await (await client.create('MediaPipeline')).release();
     client.close();
-    const anew = await connect('app', 'ada');
-    await (await anew.create('MediaPipeline')).release();
-    anew.close();
   },
 
   // Files and other hosts are not opened; what the policy lists is.

@@ -6,11 +6,12 @@ use super::changes::{Answer, Change};
 use super::conclusion::{self, record_admitted};
 use super::id::Id;
 use super::judge::{Admitted, Judge, Rejected};
+use super::lost::LostSession;
 use super::refusal::Refusal;
 use super::renewal;
 use super::request::Request;
 use crate::signalling::calls::Calls;
-use crate::signalling::document::{Change as Edit, SyntaxError, Text, Value};
+use crate::signalling::document::{self, Change as Edit, SyntaxError, Text, Value};
 use crate::signalling::owners::{InUse, Place};
 use crate::signalling::{Context, Direction, Inspector, Verdict};
 
@@ -28,6 +29,7 @@ pub struct Api {
     reserved: Option<Place>,
     /// The session of this connection.
     session: Option<(Box<str>, InUse)>,
+    lost: LostSession,
 }
 
 impl Api {
@@ -37,6 +39,7 @@ impl Api {
             calls: Calls::new(nonce, MOST_CALLS),
             reserved: None,
             session: None,
+            lost: LostSession::default(),
         }
     }
 
@@ -102,6 +105,9 @@ impl Api {
         let Some((own_id, (change, id))) = call else {
             return unchanged;
         };
+        if let Some(session) = change.lost_session(&answer) {
+            self.lost.note(session);
+        }
         change.finish(&answer, answer.session(), context);
         self.note_opened_again(context);
         // Nothing else in it has the gateway's id, which no client knows.
@@ -159,10 +165,18 @@ impl Inspector for Api {
         if renewal::is_renewal(&request, context) {
             return renewal::answer(&request, self.session(), context);
         }
+        if let Some(text) = self.lost.without(&request)
+            && let Some(document) = document::split(&text).ok().and_then(|mut all| all.next())
+        {
+            return self.inspect(direction, document, context).into_owned();
+        }
         let judged = Judge::new(context, self.session()).request(&request.operation);
         let mut admitted = match judged {
             Ok(admitted) => admitted,
             Err(rejected) => {
+                if rejected.refusal == Refusal::NoSession {
+                    self.lost.note_refused(&request);
+                }
                 return conclusion::reject(&rejected, request.id, self.session(), context);
             }
         };

@@ -67,6 +67,14 @@ impl<'m> Answer<'m> {
 }
 
 impl Change {
+    /// The session that the request has asked for in vain.
+    pub(super) fn lost_session(&self, answer: &Answer<'_>) -> Option<&str> {
+        match self {
+            Self::UseSession(session) if answer.is_error(INVALID_SESSION) => Some(session),
+            _ => None,
+        }
+    }
+
     /// How much it is to remember: an operation is one.
     pub(super) fn weight(&self) -> usize {
         match self {

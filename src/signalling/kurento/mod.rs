@@ -23,6 +23,7 @@ mod explain;
 mod facts;
 mod id;
 mod judge;
+mod lost;
 mod names;
 mod params;
 mod references;

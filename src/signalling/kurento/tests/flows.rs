@@ -457,3 +457,33 @@ fn an_object_whose_id_is_too_long_to_be_remembered_is_not_waited_for() {
     assert_eq!(connection.forwards(&describe), describe);
     assert!(!connection.api.is_waiting());
 }
+
+#[test]
+fn a_session_that_is_lost_is_not_opened_again_by_its_name() {
+    let (mut alice, mut bob) = pair();
+    create(&mut bob, oracle::PIPELINE, "of-bob");
+    let create_in = |session: &str| {
+        let params = format!(r#"{{"type":"MediaPipeline","sessionId":"{session}"}}"#);
+        request("create", &params)
+    };
+    // Neither a chosen one nor another client's, before it was asked for.
+    for session in ["gone", "of-bob"] {
+        assert_eq!(alice.answer(&create_in(session)), NO_SESSION);
+        let connect = request("connect", &format!(r#"{{"sessionId":"{session}"}}"#));
+        assert_eq!(alice.answer(&connect), NO_SESSION);
+        let forwarded = alice.forwards(&create_in(session));
+        assert!(!forwarded.contains("sessionId"), "{forwarded}");
+        assert!(!forwarded.contains(session), "{forwarded}");
+        // What is about that session stays refused.
+        assert_eq!(alice.answer(&connect), NO_SESSION);
+        let close = request("closeSession", &format!(r#"{{"sessionId":"{session}"}}"#));
+        assert_eq!(alice.answer(&close), NO_SESSION);
+    }
+    // KMS itself has lost it.
+    create(&mut alice, "2_kurento.MediaPipeline", "of-alice");
+    let connect = request("connect", r#"{"sessionId":"of-alice"}"#);
+    let forwarded = alice.forwards(&connect);
+    alice.gets(&error_to(&forwarded, 40_007));
+    let forwarded = alice.forwards(&create_in("of-alice"));
+    assert!(!forwarded.contains("of-alice"), "{forwarded}");
+}
