@@ -121,7 +121,8 @@ impl Flood {
             self.wait = (self.wait * 2).min(LAST_WAIT);
             self.until = now + self.wait;
         }
-        // Else it is a WebSocket that has been open for longer.
+        // Else its handshakes are rejected already. The flood came over another of its WebSockets,
+        // opened before that, so the client has not come back too early: the wait stays the same.
     }
 
     fn is_remembered(&self, now: Instant) -> bool {
