@@ -285,6 +285,33 @@ fn a_resource_is_known_on_every_route_to_its_server() {
 }
 
 #[test]
+fn a_resource_that_its_query_names_is_known_by_all_of_its_parameters() {
+    let house = House::open();
+    let (alice, bob) = (house.caller("alice"), house.caller("bob"));
+    alice.publish("/live/e", "/r?resource=abc");
+    for target in [
+        "/live/r?resource=abc",
+        "/live/r?resource=%61bc",
+        "/live/r?resource=abc&",
+        "/live/r?x=1&resource=abc",
+        "/live/r?resource=abc&resource=x",
+    ] {
+        for method in ["POST", "GET", "PATCH", "DELETE"] {
+            assert_eq!(
+                bob.status(method, target, "200 OK"),
+                404,
+                "{method} {target}"
+            );
+        }
+        assert_eq!(alice.status("PATCH", target, "200 OK"), 200, "{target}");
+    }
+    assert_eq!(bob.status("POST", "/live/r?resource=b", "200 OK"), 200);
+    let ended = alice.status("DELETE", "/live/r?x&resource=%61bc", "200 OK");
+    assert_eq!(ended, 200);
+    assert_eq!(bob.status("GET", "/live/r?resource=abc", "200 OK"), 200);
+}
+
+#[test]
 fn an_ended_resource_is_forgotten() {
     let house = House::open();
     let (alice, bob) = (house.caller("alice"), house.caller("bob"));

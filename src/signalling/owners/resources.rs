@@ -4,10 +4,16 @@
 //! A resource is known by its path at the server, and stands for everything below it. Servers read
 //! the case of letters, a slash at the end and parameters (`;x`) in different ways, so that a path
 //! that differs from one of another client only in these is refused, unless the server has given
-//! the client exactly it. The very path that the server gives again is the newer client's. Some
-//! servers name the URL that took the offer, or one above it, for each of their streams, which they
-//! tell apart by the token: there each client has its own resource.
+//! the client exactly it. The very path that the server gives again is the newer client's.
+//!
+//! Where the server's URL has a query, a request is for the resource if it has all of its
+//! parameters, in any order and encoding, whatever others it has.
+//!
+//! Some servers answer every offer with the same `Location`: the URL that the offer was sent to, or
+//! one above it. They know by the token which stream a request is for. There, that URL is the
+//! resource of each client that has sent an offer, and others may still send theirs to it.
 
+mod found;
 mod path;
 
 use std::collections::{BTreeSet, HashMap};
@@ -16,10 +22,11 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-pub use self::path::ResourcePath;
-use self::path::with_query;
 use super::Owner;
 use super::quota::{Place, Quota};
+use found::{Found, note};
+pub use path::ResourcePath;
+use path::{Asked, Parameter, Parameters};
 
 /// The longest name in bytes that is remembered.
 const LONGEST: usize = 2048;
@@ -43,8 +50,9 @@ struct State {
     resources: HashMap<u64, Resource>,
     /// The numbers of those of each client, which grow with time.
     by_owner: HashMap<Owner, BTreeSet<u64>>,
-    /// All those whose names differ only in what servers read in different ways.
-    by_name: HashMap<Box<str>, Vec<u64>>,
+    /// All those whose names differ only in what servers read in different ways, by the longest
+    /// parameter of their query.
+    by_name: HashMap<Box<str>, HashMap<Option<Parameter>, Vec<u64>>>,
     /// Those that are named as the URL that took the offer.
     by_endpoint: HashMap<(Owner, Box<str>), u64>,
     last: u64,
@@ -55,8 +63,10 @@ struct State {
 struct Resource {
     place: Place,
     /// As the server has written it.
-    spelling: Box<str>,
+    path: Box<str>,
+    parameters: Parameters,
     name: Box<str>,
+    longest: Option<Parameter>,
     is_endpoint: bool,
     used: Instant,
 }
@@ -78,16 +88,6 @@ pub enum ResourceLookup {
     OfAnother,
 }
 
-/// What a path means, as far as resources are known.
-#[derive(Clone, Copy)]
-struct Found {
-    id: u64,
-    /// Whether it is the resource, and not something below it.
-    is_whole: bool,
-    /// Whether everything that the path may mean is the client's.
-    is_own: bool,
-}
-
 impl Resources {
     pub(super) fn new(idle: Duration, most_per_owner: usize, quota: Arc<Quota>) -> Self {
         Self {
@@ -105,21 +105,19 @@ impl Resources {
             path: endpoint,
             query,
         };
-        let (endpoint, path) = (endpoint.canonical_path(), resource.canonical_path());
-        let name = match resource.query {
-            Some(query) => with_query(&path, query),
-            None => path,
-        };
-        let spelling = resource.spelling();
-        if spelling.len() > LONGEST {
+        let (endpoint, name) = (endpoint.canonical_path(), resource.canonical_path());
+        if resource.path.len() + resource.query.map_or(0, str::len) > LONGEST {
             return;
         }
+        let parameters = Parameters::parse(resource.query);
+        let longest = parameters.longest();
         let below = endpoint.strip_prefix(&*name);
-        let is_endpoint = below.is_some_and(|below| below.is_empty() || below.starts_with('/'));
+        let is_endpoint = longest.is_none()
+            && below.is_some_and(|below| below.is_empty() || below.starts_with('/'));
         let mut state = self.state.lock();
         let same = match is_endpoint {
             true => state.of_endpoint(owner, &name),
-            false => state.spelled(&name, |known| known == spelling),
+            false => state.spelled((&name, &longest), resource.path, &parameters),
         };
         if let Some(id) = same {
             state.forget(id);
@@ -129,8 +127,10 @@ impl Resources {
         };
         let resource = Resource {
             place,
-            spelling: spelling.into(),
+            path: resource.path.into(),
+            parameters,
             name: name.into(),
+            longest,
             is_endpoint,
             used: now,
         };
@@ -139,11 +139,9 @@ impl Resources {
 
     /// What a request is for.
     pub fn find(&self, owner: Owner, target: ResourcePath<'_>, now: Instant) -> ResourceLookup {
+        let asked = Asked::new(target);
         let mut state = self.state.lock();
-        if state.resources.is_empty() {
-            return ResourceLookup::Nothing;
-        }
-        let Some(found) = state.find(owner, target) else {
+        let Some(found) = state.find(owner, &asked) else {
             return ResourceLookup::Nothing;
         };
         match state.resources.get_mut(&found.id) {
@@ -197,9 +195,11 @@ impl State {
     fn insert(&mut self, owner: Owner, resource: Resource) {
         self.last += 1;
         let (id, name) = (self.last, resource.name.clone());
-        match resource.is_endpoint {
-            true => drop(self.by_endpoint.insert((owner, name), id)),
-            false => self.by_name.entry(name).or_default().push(id),
+        if resource.is_endpoint {
+            self.by_endpoint.insert((owner, name), id);
+        } else {
+            let all = self.by_name.entry(name).or_default();
+            all.entry(resource.longest.clone()).or_default().push(id);
         }
         self.by_owner.entry(owner).or_default().insert(id);
         self.resources.insert(id, resource);
@@ -208,38 +208,49 @@ impl State {
     /// What a path means. The resource with this very spelling decides, and it is not looked what
     /// is above it; otherwise everything that the path may mean, with what is above, has to be the
     /// client's.
-    fn find(&self, owner: Owner, target: ResourcePath<'_>) -> Option<Found> {
-        let path = target.canonical_path();
-        let whole = target.query.map(|query| with_query(&path, query));
+    fn find(&self, owner: Owner, asked: &Asked<'_>) -> Option<Found> {
+        let (path, spelling) = (&*asked.path, asked.spelling);
         let mut found = None;
-        if let Some(whole) = &whole {
-            let spelling = target.spelling();
-            let is_spelled = |known: &str| known == spelling;
-            if self.note(&mut found, owner, (whole, true), is_spelled) {
-                return found;
-            }
-        }
-        let is_spelled = |known: &str| known == target.path;
-        if self.note(&mut found, owner, (&path, true), is_spelled) {
+        let keys = asked.keys.iter();
+        let named = keys.flat_map(|key| self.with_name(path, key));
+        let has_all = |(_, resource): &(u64, &Resource)| {
+            let parameters = resource.parameters.folded();
+            asked.folded.have(&parameters)
+        };
+        let named = named.filter(has_all);
+        let is_spelled = |resource: &Resource| {
+            &*resource.path == spelling && asked.parameters.have(&resource.parameters)
+        };
+        if note(&mut found, owner, (named, true), is_spelled) {
             return found;
         }
-        let mut above = &*path;
+        let is_spelled = |resource: &Resource| &*resource.path == spelling;
+        if note(
+            &mut found,
+            owner,
+            (self.with_name(path, &None), true),
+            is_spelled,
+        ) {
+            return found;
+        }
+        let mut above = path;
         while let Some(end) = above.rfind('/') {
             above = &above[..end];
             let depth = above.matches('/').count();
-            let is_spelled = |known: &str| {
-                let known = known.trim_end_matches('/');
-                let rest = target.path.strip_prefix(known);
+            let is_spelled = |resource: &Resource| {
+                let known = resource.path.trim_end_matches('/');
+                let rest = spelling.strip_prefix(known);
                 rest.is_some_and(|rest| rest.starts_with('/'))
                     && known.matches('/').count() == depth
             };
-            if above.len() <= LONGEST && self.note(&mut found, owner, (above, false), is_spelled) {
+            let named = self.with_name(above, &None);
+            if above.len() <= LONGEST && note(&mut found, owner, (named, false), is_spelled) {
                 return found;
             }
         }
         let endpoint = || {
             Some(Found {
-                id: self.of_endpoint(owner, &path)?,
+                id: self.of_endpoint(owner, path)?,
                 is_whole: true,
                 is_own: true,
             })
@@ -247,50 +258,29 @@ impl State {
         found.or_else(endpoint)
     }
 
-    /// Adds what has this name to what was found. Whether that is all: one has this very spelling,
-    /// or one is another client's.
-    fn note(
-        &self,
-        found: &mut Option<Found>,
-        owner: Owner,
-        (name, is_whole): (&str, bool),
-        is_spelled: impl Fn(&str) -> bool,
-    ) -> bool {
-        let Some(all) = self.by_name.get(name) else {
-            return false;
-        };
-        let all = all
-            .iter()
-            .filter_map(|id| Some((*id, self.resources.get(id)?)));
-        let all: Vec<(u64, &Resource)> = all.collect();
-        let is_exact = |(_, resource): &&(u64, &Resource)| is_spelled(&resource.spelling);
-        let mut exact = all.iter().filter(is_exact).copied().peekable();
-        let has_exact = exact.peek().is_some();
-        let meant: Vec<(u64, &Resource)> = match has_exact {
-            true => exact.collect(),
-            false => all,
-        };
-        let Some((id, _)) = meant.last().copied() else {
-            return false;
-        };
-        let is_own = |(_, resource): &(u64, &Resource)| resource.place.owner() == owner;
-        let are_own = meant.iter().all(is_own);
-        let found = found.get_or_insert(Found {
-            id,
-            is_whole,
-            is_own: true,
-        });
-        found.is_own &= are_own;
-        has_exact || !are_own
+    /// The resources with this name and this longest parameter.
+    fn with_name<'s>(
+        &'s self,
+        name: &str,
+        longest: &Option<Parameter>,
+    ) -> impl Iterator<Item = (u64, &'s Resource)> + use<'s> {
+        let all = self.by_name.get(name).and_then(|all| all.get(longest));
+        let all = all.into_iter().flatten();
+        all.filter_map(|id| Some((*id, self.resources.get(id)?)))
     }
 
     /// The resource with this name and spelling.
-    fn spelled(&self, name: &str, is_spelled: impl Fn(&str) -> bool) -> Option<u64> {
-        let mut all = self.by_name.get(name)?.iter().copied();
-        all.find(|id| {
-            let resource = self.resources.get(id);
-            resource.is_some_and(|resource| is_spelled(&resource.spelling))
-        })
+    fn spelled(
+        &self,
+        (name, longest): (&str, &Option<Parameter>),
+        path: &str,
+        parameters: &Parameters,
+    ) -> Option<u64> {
+        let mut all = self.with_name(name, longest);
+        let is_spelled =
+            |resource: &Resource| &*resource.path == path && resource.parameters == *parameters;
+        let found = all.find(|(_, resource)| is_spelled(resource));
+        found.map(|(id, _)| id)
     }
 
     /// The client's resource that is named as the URL that took its offer.
@@ -305,9 +295,14 @@ impl State {
         let owner = resource.place.owner();
         if resource.is_endpoint {
             self.by_endpoint.remove(&(owner, resource.name));
-        } else if let Some(same) = self.by_name.get_mut(&resource.name) {
-            same.retain(|other| *other != id);
-            if same.is_empty() {
+        } else if let Some(all) = self.by_name.get_mut(&resource.name) {
+            if let Some(same) = all.get_mut(&resource.longest) {
+                same.retain(|other| *other != id);
+                if same.is_empty() {
+                    all.remove(&resource.longest);
+                }
+            }
+            if all.is_empty() {
                 self.by_name.remove(&resource.name);
             }
         }

@@ -171,7 +171,8 @@ fn what_is_below_belongs_to_the_client_that_has_its_spelling() {
         assert_eq!(world.find(owner, path), ResourceLookup::BelowOwn, "{path}");
         assert_eq!(world.find(other, path), ResourceLookup::OfAnother, "{path}");
     }
-    // One that the server has given below another client's, in another spelling, opens nothing there.
+    // One that the server has given below another client's, in another spelling, opens nothing
+    // there.
     let world = World::new();
     world.created(alice, "/e", "/r/studio");
     world.created(bob, "/e", "/r/Studio/x");
@@ -206,12 +207,76 @@ fn a_query_names_a_resource_where_the_server_writes_one() {
     ));
     let his = world.find(alice, "/rtc/whip/?action=delete&token=b");
     assert_eq!(his, ResourceLookup::OfAnother);
-    let none = world.find(alice, "/rtc/whip/?token=b&action=delete");
-    assert_eq!(none, ResourceLookup::Nothing);
+    let his = world.find(alice, "/rtc/whip/?token=b&action=delete");
+    assert_eq!(his, ResourceLookup::OfAnother);
     assert_eq!(
         world.find(bob, "/rtc/whip/?app=live"),
         ResourceLookup::Nothing
     );
+}
+
+#[test]
+fn a_request_with_all_parameters_of_a_resource_is_for_it() {
+    let world = World::new();
+    let (alice, bob) = (world.alice, world.bob);
+    world.created(alice, "/e", "/r?resource=a%62c+d&v=1");
+    for query in [
+        "resource=abc+d&v=1",
+        "resource=%61bc%20d&v=%31",
+        "v=1&resource=abc+d",
+        "resource=abc+d&v=1&",
+        "&&x=1&resource=abc+d&y&v=1",
+        "re%73ource=abc+d&v=1",
+        "RESOURCE=ABC+D&V=1",
+        "resource=abc+d&v=1&resource=other&v=2",
+    ] {
+        for path in ["/r", "/r/", "/R;x"] {
+            let target = format!("{path}?{query}");
+            assert!(is_own(world.find(alice, &target)), "{target}");
+            let found = world.find(bob, &target);
+            assert_eq!(found, ResourceLookup::OfAnother, "{target}");
+        }
+    }
+    for other in [
+        "/r",
+        "/r?",
+        "/r?v=1",
+        "/r?resource=abc+d",
+        "/r?resource=abcd&v=1",
+        "/r?resource=abc%2Bd&v=1",
+        "/r?resource=abc+d%26v=1",
+        "/r/x?resource=abc+d&v=1",
+        "/s?resource=abc+d&v=1",
+    ] {
+        for owner in [alice, bob] {
+            assert_eq!(world.find(owner, other), ResourceLookup::Nothing, "{other}");
+        }
+    }
+}
+
+#[test]
+fn a_request_for_resources_of_two_clients_is_for_none_of_either() {
+    let world = World::new();
+    let (alice, bob) = (world.alice, world.bob);
+    world.created(alice, "/e", "/r?id=a&v=1");
+    world.created(bob, "/e", "/r?id=b&v=1");
+    assert!(is_own(world.find(alice, "/r?v=1&id=a")));
+    assert!(is_own(world.find(bob, "/r?v=1&id=b&x")));
+    for both in ["/r?id=a&v=1&id=b", "/r?id=b&id=%61&v=1"] {
+        for owner in [alice, bob] {
+            assert_eq!(world.find(owner, both), ResourceLookup::OfAnother, "{both}");
+        }
+    }
+    // The same once more, in another encoding, is the newer client's.
+    world.created(bob, "/e", "/r?v=1&id=%61");
+    assert_eq!(world.find(alice, "/r?id=a&v=1"), ResourceLookup::OfAnother);
+    let ResourceLookup::Own(id) = world.find(bob, "/r?id=a&v=1") else {
+        panic!("not his")
+    };
+    world.owners.resources().forget(id);
+    assert_eq!(world.find(bob, "/r?id=a&v=1"), ResourceLookup::Nothing);
+    assert!(is_own(world.find(bob, "/r?id=b&v=1")));
+    assert_eq!(world.owners.sessions(), 1);
 }
 
 #[test]
