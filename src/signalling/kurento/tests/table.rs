@@ -168,6 +168,16 @@ fn own_rules() -> MessageRules {
             ..allow("statistics", "invoke", "WebRtcEndpoint")
         },
         Rule {
+            verbs: Names::one_of(["closeSession"]),
+            parameters: [ParameterRule {
+                path: "release".into(),
+                one_of: [Wanted::Bool(true)].into(),
+            }]
+            .into(),
+            objects: Objects::Any,
+            ..Rule::new("close", Effect::Allow)
+        },
+        Rule {
             verbs: Names::one_of(["describe", "transaction"]),
             ..Rule::new("describe", Effect::Allow)
         },
