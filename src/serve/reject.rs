@@ -107,6 +107,9 @@ pub(super) enum Rejection {
     /// A WebSocket at a path where Janus could read a session or a verb.
     #[error("a WebSocket at a path of Janus' REST")]
     MessagePath,
+    /// A WebSocket to Kurento at a path below its own, where Kurento has none.
+    #[error("a WebSocket to Kurento below the path of its route")]
+    KurentoPath,
     /// A body of a request that Janus reads none of.
     #[error("a body in a request to Janus that is no POST")]
     MessageBody,
@@ -207,7 +210,7 @@ impl Rejection {
             Self::Bridge => (StatusCode::NOT_FOUND, "bridge"),
             Self::NotWebSocket => (StatusCode::UPGRADE_REQUIRED, "not_websocket"),
             Self::RefusalFlood(_) => (StatusCode::TOO_MANY_REQUESTS, "refusal_flood"),
-            Self::MessagePath => (StatusCode::NOT_FOUND, "message_path"),
+            Self::MessagePath | Self::KurentoPath => (StatusCode::NOT_FOUND, "message_path"),
             Self::MessageBody => (StatusCode::BAD_REQUEST, "message_body"),
             Self::MessageAnswer => (StatusCode::BAD_GATEWAY, "message_answer"),
             Self::Streams(_) => (StatusCode::SERVICE_UNAVAILABLE, "streams"),

@@ -8,6 +8,9 @@ use crate::config::tables::RawRoute;
 use crate::policy::Policy;
 use crate::route::upstream::{Protocol, UpstreamSpec};
 
+/// Where Kurento has its WebSockets by default. It compares the whole path.
+const KURENTO_PATH: &str = "/kurento";
+
 impl Names<'_> {
     /// What the policy and the upstreams of a route say about messages.
     pub(super) fn note_messages(
@@ -146,6 +149,39 @@ impl Names<'_> {
             policy.value, upstream.name.value
         );
         self.diag.warning(&policy.place, text);
+    }
+
+    /// A path at which no Kurento has its WebSockets, unless its own configuration has another.
+    /// `judges`: whether messages are judged, so that no path below the route's is forwarded.
+    pub(super) fn note_kurento_path(
+        &self,
+        raw: &RawRoute,
+        at_server: &str,
+        judges: bool,
+        upstreams: &[&Upstream],
+    ) {
+        let is_kurento = |upstream: &&&Upstream| upstream.protocol == Protocol::Kurento;
+        let (Some(path), Some(upstream)) = (&raw.path, upstreams.iter().find(is_kurento)) else {
+            return;
+        };
+        if at_server == KURENTO_PATH || (at_server == "/" && !judges) {
+            return;
+        }
+        let above = path.value.front().as_str().strip_suffix(KURENTO_PATH);
+        let write = match (above, &raw.strip_prefix, &raw.rewrite) {
+            _ if upstreams.len() > 1 => format!("a route with path = \"{KURENTO_PATH}\" for it"),
+            (_, Some(_), _) => format!("rewrite = \"{KURENTO_PATH}\" in place of strip_prefix"),
+            (Some(above), None, None) => format!("strip_prefix = \"{above}\""),
+            (None, None, None) if at_server == "/" => format!("path = \"{KURENTO_PATH}\""),
+            _ => format!("rewrite = \"{KURENTO_PATH}\""),
+        };
+        let text = format!(
+            "arrives at upstream \"{}\" as \"{at_server}\", and Kurento has its WebSockets at \
+             \"{KURENTO_PATH}\" only, unless its mediaServer.net.websocket.path says otherwise; \
+             write {write}",
+            upstream.name.value
+        );
+        self.diag.warning(&path.place, text);
     }
 
     /// A limit for messages, where the gateway forwards them as they are.

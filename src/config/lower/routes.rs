@@ -98,6 +98,11 @@ impl Names<'_> {
             self.note_tenant(raw, path, &upstreams);
         }
         let change = path.map(|path| self.path_change(raw, &path.value));
+        let judges = policy.as_ref().and_then(|policy| policy.judges);
+        if let (Some(path), Some(change)) = (path, &change) {
+            let at_server = change.to_upstream(path.value.without_variable().as_str());
+            self.note_kurento_path(raw, &at_server, judges.is_some(), &upstreams);
+        }
         let target = match kind(raw, self.diag) {
             Some(Kind::Upstream) => {
                 let parts = self.forward(raw, upstream.map(|(_, to)| to), websocket);
@@ -114,7 +119,6 @@ impl Names<'_> {
             ),
             None => None,
         };
-        let judges = policy.as_ref().and_then(|policy| policy.judges);
         self.note_messages(raw, judges, &upstreams);
         if let (None, Some(policy)) = (judges, &policy) {
             // What is open to everybody is a problem already, or written to be so.

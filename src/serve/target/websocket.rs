@@ -47,7 +47,10 @@ pub(super) async fn open(
     if let Some(backend) = &forwarding.backend {
         let rest = forwarding.path.rest(request.uri().path());
         if !rest.is_some_and(|rest| may_be_websocket(backend.protocol, rest)) {
-            return Err(Rejection::MessagePath);
+            return Err(match backend.protocol {
+                Protocol::Kurento => Rejection::KurentoPath,
+                Protocol::Janus | Protocol::JanusAdmin => Rejection::MessagePath,
+            });
         }
         check_flood(forwarding, permit)?;
         // The gateway reads the messages, and does not decompress them.
