@@ -7,7 +7,7 @@
 #[path = "../../src/signalling/jitsi/tests/oracle.rs"]
 mod oracle;
 
-use ianitor::signalling::jitsi::{Asked, Refusal, judge, rooms_of};
+use ianitor::signalling::jitsi::{Asked, Domain, Refusal, judge, rooms_of};
 use ianitor::token::claims::Claims;
 use libfuzzer_sys::fuzz_target;
 use oracle::{Case, DOMAIN, admits};
@@ -32,7 +32,7 @@ fuzz_target!(|text: &str| {
         }
     }
     let claims = Claims::parse(members.to_string().as_bytes()).expect("claims");
-    let asked = Asked::new(case.query, case.tenant, Some(DOMAIN));
+    let asked = Asked::new(case.query, case.tenant, Domain::Name(DOMAIN));
     let verdict = judge(&asked, Some(&claims));
     match verdict {
         Ok(()) => assert_ne!(admits(&case), Some(false), "{case:?}"),
@@ -43,6 +43,6 @@ fuzz_target!(|text: &str| {
     }
     // What a tunnel keeps of the query is judged the same.
     let kept = rooms_of(case.query).unwrap_or_default();
-    let asked = Asked::new(&kept, case.tenant, Some(DOMAIN));
+    let asked = Asked::new(&kept, case.tenant, Domain::Name(DOMAIN));
     assert_eq!(judge(&asked, Some(&claims)), verdict);
 });

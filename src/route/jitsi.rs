@@ -4,7 +4,7 @@
 use super::upstream::{Protocol, XmppDomain};
 use super::{Route, RouteTable, Target};
 use crate::host::HostName;
-use crate::signalling::jitsi::Asked;
+use crate::signalling::jitsi::{Asked, Domain};
 
 /// A request, as far as its room depends on it.
 #[derive(Clone, Copy, Debug)]
@@ -29,10 +29,14 @@ impl RouteTable {
     }
 
     /// The room that a request asks for; `None` if its upstream does not speak Jitsi's XMPP.
+    ///
+    /// A client may name any host that it likes, also one that is no name of the gateway. So the
+    /// host is the domain only if the route has hosts, or if a certificate `has_name`.
     pub fn asked_room<'a>(
         &'a self,
         route: &'a Route,
         request: RoomRequest<'a>,
+        has_name: impl FnOnce(&HostName) -> bool,
     ) -> Option<Asked<'a>> {
         let Target::Forward(forward) = &route.target else {
             return None;
@@ -41,10 +45,14 @@ impl RouteTable {
         if upstream.protocol != Protocol::Jitsi {
             return None;
         }
+        let host = request.host.as_str();
         let domain = match &upstream.domain {
-            XmppDomain::Host => Some(request.host.as_str()),
-            XmppDomain::Name(name) => Some(name.as_str()),
-            XmppDomain::Any => None,
+            XmppDomain::Host if route.host.is_some() || has_name(request.host) => {
+                Domain::Name(host)
+            }
+            XmppDomain::Host => Domain::Unconfirmed(host),
+            XmppDomain::Name(name) => Domain::Name(name.as_str()),
+            XmppDomain::Any => Domain::Any,
         };
         Some(Asked::new(
             request.query,

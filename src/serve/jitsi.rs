@@ -25,7 +25,7 @@ pub(super) fn permit(routed: &Routed, route: &Route, permit: Permit) -> Result<P
         query: inbound.request.uri().query().unwrap_or_default(),
         is_websocket: websocket::is_handshake(&inbound.request),
     };
-    let Some(asked) = inbound.view.snapshot.routes.asked_room(route, request) else {
+    let Some(asked) = inbound.view.snapshot.asked_room(route, request) else {
         return Ok(permit);
     };
     match judge(&asked, Some(&token.claims)) {

@@ -214,8 +214,8 @@ impl WorkerView {
         let Some(token) = permit.token() else {
             return Ok(());
         };
-        let routes = &self.snapshot.routes;
-        match routes.asked_room(routes.route(route), question.room()) {
+        let route = self.snapshot.routes.route(route);
+        match self.snapshot.asked_room(route, question.room()) {
             Some(asked) => judge(&asked, Some(&token.claims)).map_err(Withdrawn::Jitsi),
             None => Ok(()),
         }

@@ -263,7 +263,7 @@ fn of_jitsi(refusal: jitsi::Refusal) -> (StatusCode, &'static str) {
         | R::OtherRoom
         | R::Pattern(_) => (StatusCode::FORBIDDEN, "jitsi_room"),
         R::NoSubject | R::OtherTenant => (StatusCode::FORBIDDEN, "jitsi_tenant"),
-        R::OtherDomain => (StatusCode::FORBIDDEN, "jitsi_domain"),
+        R::OtherDomain | R::UnconfirmedDomain => (StatusCode::FORBIDDEN, "jitsi_domain"),
     }
 }
 

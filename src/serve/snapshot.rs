@@ -9,10 +9,12 @@ use crate::addr::Network;
 use crate::files::Guard;
 use crate::host::HostName;
 use crate::limits::Limits;
-use crate::route::RouteTable;
+use crate::route::jitsi::RoomRequest;
 use crate::route::passthrough::Passthrough;
 use crate::route::upstream::UpstreamSpec;
+use crate::route::{Route, RouteTable};
 use crate::signalling::Backend;
+use crate::signalling::jitsi::Asked;
 use crate::signalling::owners::Owners;
 use crate::telemetry::LogSpec;
 use crate::tls::{CertTable, ServerSettings};
@@ -95,6 +97,16 @@ impl Snapshot {
     /// Whether clients that ask for this server name are answered.
     pub fn answers(&self, sni: &HostName) -> bool {
         self.default_certificate || self.certificates.serves(sni)
+    }
+
+    /// The room that a request asks for; `None` if its upstream does not speak Jitsi's XMPP.
+    pub(super) fn asked_room<'a>(
+        &'a self,
+        route: &'a Route,
+        request: RoomRequest<'a>,
+    ) -> Option<Asked<'a>> {
+        let has_name = |host: &HostName| self.certificates.serves(host);
+        self.routes.asked_room(route, request, has_name)
     }
 
     /// TURN credentials by their position.

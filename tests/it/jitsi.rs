@@ -173,6 +173,92 @@ fn the_domain_is_the_host_or_what_the_upstream_says() {
     }
 }
 
+/// A client without a server name in TLS, which may name any host.
+fn nameless(gateway: &TestGateway) -> Client {
+    gateway.dial_blindly().name("127.0.0.1").h1()
+}
+
+#[test]
+fn a_host_that_only_the_client_names_is_not_the_domain() {
+    let (plain, sockets) = (Upstream::ok(), echo());
+    let gateway = TestGateway::start(&config(&plain, &sockets, "", ""));
+    let of = |sub: &str| token::token(json!({ "room": "aula", "sub": sub }));
+    let get = |path: &str, host: &str, sub: &str| {
+        let target = format!("{path}/http-bind?room=aula&token={}", of(sub));
+        let request = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        nameless(&gateway).ask(request).status()
+    };
+    assert_eq!(get("", "acme", "acme"), 403);
+    let line = gateway.access.lines(1).remove(0);
+    let want = " reason=jitsi_domain detail=\"acme: not a name of the gateway; set domain\" ";
+    assert!(line.contains(want), "{line}");
+    for (path, host, sub, status) in [
+        ("", "other.test", "other.test", 403),
+        ("", "192.0.2.1", "192.0.2.1", 403),
+        ("", "acme", "*", 200),
+        ("", "LocalHost", "localhost", 200),
+        ("", "localhost", "acme", 403),
+        ("/acme", "acme", "acme", 200),
+        ("/other", "acme", "acme", 403),
+    ] {
+        assert_eq!(get(path, host, sub), status, "{path} {host} {sub}");
+    }
+    let target = format!("/xmpp-websocket?room=aula&token={}", of("acme"));
+    let mut client = nameless(&gateway);
+    client.send(handshake(&target, "").replace("Host: localhost", "Host: acme"));
+    assert_eq!(client.head().status(), 403);
+    assert_eq!(sockets.heads().len(), 0);
+}
+
+#[test]
+fn the_host_of_a_route_is_a_domain_whatever_the_certificates_name() {
+    let upstream = Upstream::ok();
+    let tables = "[upstreams.bosh]\nservers = [\"URL\"]\nprotocol = \"jitsi\"";
+    let config = Config::new()
+        .table(&tables.replace("URL", &upstream.url()))
+        .table(&issuer())
+        .table(POLICY)
+        .route_with(
+            "/http-bind",
+            "bosh",
+            "policy = \"meeting\"\nhost = \"meet.test\"",
+        );
+    let gateway = TestGateway::start(&config);
+    for (sub, status) in [("meet.test", 200), ("localhost", 403)] {
+        let t = token::token(json!({ "room": "a", "sub": sub }));
+        let request =
+            format!("GET /http-bind?room=a&token={t} HTTP/1.1\r\nHost: meet.test\r\n\r\n");
+        assert_eq!(nameless(&gateway).ask(request).status(), status, "{sub}");
+    }
+}
+
+#[test]
+fn a_reload_after_which_no_certificate_names_the_host_closes_its_sockets() {
+    let (plain, sockets) = (Upstream::ok(), echo());
+    let config = config(&plain, &sockets, "", "");
+    let both = config
+        .clone()
+        .tls("self_signed = [\"localhost\", \"meet.test\"]");
+    let mut gateway = TestGateway::start(&both);
+    let opened = |host: &str, sub: &str| {
+        let t = token::token(json!({ "room": "a", "sub": sub }));
+        let text = handshake(&format!("/xmpp-websocket?room=a&token={t}"), "");
+        let mut client = nameless(&gateway);
+        client.send(text.replace("Host: localhost", &format!("Host: {host}")));
+        assert_eq!(client.head().status(), 101, "{host}");
+        is_alive(&mut client);
+        client
+    };
+    let mut gone = opened("meet.test", "meet.test");
+    let mut named = opened("localhost", "localhost");
+    let mut of_any = opened("meet.test", "*");
+    gateway.reload(&config);
+    let close = gone.wire.frame().unwrap().close();
+    assert_eq!(close, (1008, "no longer allowed".to_owned()));
+    is_alive(&mut named);
+    is_alive(&mut of_any);
+}
+
 #[test]
 fn a_token_opens_the_rooms_of_its_tenant_and_no_other() {
     let (plain, sockets) = (Upstream::ok(), echo());

@@ -4,7 +4,7 @@ use super::names::Context;
 use crate::config::diagnostics::Diagnostics;
 use crate::config::tables::RawRoute;
 use crate::route::tenant::{VARIABLE, XMPP_PATHS};
-use crate::route::upstream::{Protocol, UpstreamSpec};
+use crate::route::upstream::{Protocol, UpstreamSpec, XmppDomain};
 use crate::route::{Route, Target};
 use crate::token::location::parameters;
 
@@ -17,6 +17,7 @@ pub(super) fn note(routes: &[(&RawRoute, &Route)], context: &Context<'_>, diag: 
             continue;
         };
         note_path(raw, route, diag);
+        note_domain(raw, route, upstream, context, diag);
         if !noted.contains(&route.policy.name()) && note_sources(raw, route, upstream, diag) {
             noted.push(route.policy.name());
         }
@@ -70,4 +71,28 @@ fn note_path(raw: &RawRoute, route: &Route, diag: &Diagnostics<'_>) {
         );
         diag.warning(&path.place, text);
     }
+}
+
+/// Tokens that are for a domain, where the client alone may say which domain it is.
+fn note_domain(
+    raw: &RawRoute,
+    route: &Route,
+    upstream: &UpstreamSpec,
+    context: &Context<'_>,
+    diag: &Diagnostics<'_>,
+) {
+    let (Some(path), Some(_)) = (&raw.path, route.policy.token_rule()) else {
+        return;
+    };
+    let is_named = raw.host_is_written || route.path.has_tenant();
+    if !context.takes_any_host || is_named || upstream.domain != XmppDomain::Host {
+        return;
+    }
+    let text = format!(
+        "the sub of a token is compared with the host of a request, which must be a name of a \
+         certificate then: others are rejected with jitsi_domain; write host here, or domain in \
+         [upstreams.{}]",
+        upstream.name
+    );
+    diag.warning(&path.place, text);
 }

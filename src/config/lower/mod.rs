@@ -84,7 +84,10 @@ pub(super) fn lower(raw: Raw, file: &Path, diag: &Diagnostics<'_>) -> Option<Con
     let policies = policies::lower(raw.policies, &issuers, diag);
     let turns = turn::lower(raw.turn, folder, diag);
     let body_limit = raw.limits.as_ref().map_or(0, |limits| limits.body);
+    let takes_any_host = listen.as_ref().is_some_and(|it| !it.plain.is_empty())
+        || tls.as_ref().is_some_and(|tls| tls.default);
     let context = Context {
+        takes_any_host,
         upstreams: &upstreams,
         policies: &policies,
         turns: &turns,

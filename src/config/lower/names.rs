@@ -11,6 +11,9 @@ use crate::policy::Policy;
 
 /// The context of routes.
 pub(super) struct Context<'a> {
+    /// Whether clients with a server name that no certificate has are answered, or such whose
+    /// server name another proxy has seen.
+    pub(super) takes_any_host: bool,
     pub(super) upstreams: &'a [Upstream],
     pub(super) policies: &'a [NamedPolicy],
     pub(super) turns: &'a [NamedTurn],

@@ -93,7 +93,9 @@ section! {
         /// The domain that Prosody serves, where it is not the host in the browser's address bar.
         /// `sub` of a token must be it, or the tenant if the request has one; see
         /// [Tokens](tokens.md#jitsi). With `"*"`, `sub` is not compared, as Prosody does it
-        /// with `enable_domain_verification = false`. Only with `protocol = "jitsi"`.
+        /// with `enable_domain_verification = false`. Without this key, the host of a request is
+        /// the domain if its route has a `host`, or if a certificate of the gateway names it.
+        /// Only with `protocol = "jitsi"`.
         domain: Spanned<XmppDomain> = optional("the host of each request");
         /// Connections to each of the servers, of all workers, WebSockets among them where it is
         /// written. One client may have as many as are still free, so half of them when it is

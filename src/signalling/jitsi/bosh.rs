@@ -14,7 +14,7 @@ use quick_xml::Reader;
 use quick_xml::events::attributes::Attribute;
 use quick_xml::events::{BytesDecl, BytesStart, Event};
 
-use super::query::{Asked, RoomAsked};
+use super::query::{Asked, Domain, RoomAsked};
 
 /// The namespace of the outermost element.
 pub const NAMESPACE: &str = "http://jabber.org/protocol/httpbind";
@@ -174,7 +174,7 @@ impl Place {
     /// # Errors
     /// If it names several rooms.
     pub fn new(path: &str, query: &str) -> Result<Self, BadBody> {
-        let name = match Asked::new(query, None, None).room {
+        let name = match Asked::new(query, None, Domain::Any).room {
             RoomAsked::Missing => Cow::default(),
             RoomAsked::One(name) => name,
             RoomAsked::Several => return Err(BadBody::Names),

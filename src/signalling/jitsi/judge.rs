@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::pattern::{self, Unsupported};
-use super::query::{Asked, RoomAsked};
+use super::query::{Asked, Domain, RoomAsked};
 use crate::token::claims::Claims;
 
 /// What a token says that is for every room, or every tenant.
@@ -42,6 +42,9 @@ pub enum Refusal {
     /// The token is for another domain.
     #[error("the token is for another domain")]
     OtherDomain,
+    /// The token is for a certain domain, and which one the request is for is not known.
+    #[error("the token is for a domain, and only the client says which one the request is for")]
+    UnconfirmedDomain,
 }
 
 impl Refusal {
@@ -68,8 +71,12 @@ impl Refusal {
                 format!("sub is {}, asked for {tenant}", claim("sub"))
             }
             Self::OtherDomain => {
-                let domain = short(asked.domain.unwrap_or_default());
+                let domain = short(asked.domain.name());
                 format!("sub is {}, asked for {domain}", claim("sub"))
+            }
+            Self::UnconfirmedDomain => {
+                let host = short(asked.domain.name());
+                format!("{host}: not a name of the gateway; set domain")
             }
         }
     }
@@ -161,16 +168,17 @@ fn escaped(lower: &str) -> String {
 
 /// `sub` is the tenant or, of a room that has none, the domain.
 fn judge_tenant(asked: &Asked<'_>, claims: &Claims) -> Result<(), Refusal> {
-    let Some(domain) = asked.domain else {
+    if asked.domain == Domain::Any {
         return Ok(());
-    };
+    }
     let subject = claims.subject().ok_or(Refusal::NoSubject)?;
-    let (wanted, refusal) = match asked.tenant {
-        Some(tenant) => (tenant, Refusal::OtherTenant),
-        None => (domain, Refusal::OtherDomain),
-    };
-    match subject == ANY || subject.eq_ignore_ascii_case(wanted) {
-        true => Ok(()),
-        false => Err(refusal),
+    let is = |wanted: &str| subject.eq_ignore_ascii_case(wanted);
+    match (asked.tenant, asked.domain) {
+        _ if subject == ANY => Ok(()),
+        (Some(tenant), _) if is(tenant) => Ok(()),
+        (Some(_), _) => Err(Refusal::OtherTenant),
+        (None, Domain::Unconfirmed(_)) => Err(Refusal::UnconfirmedDomain),
+        (None, domain) if is(domain.name()) => Ok(()),
+        (None, _) => Err(Refusal::OtherDomain),
     }
 }

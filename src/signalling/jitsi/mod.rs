@@ -18,7 +18,7 @@ mod pattern;
 mod query;
 
 pub use judge::{Refusal, judge};
-pub use query::{Asked, RoomAsked, rooms_of};
+pub use query::{Asked, Domain, RoomAsked, rooms_of};
 
 #[cfg(test)]
 mod tests;

@@ -10,8 +10,30 @@ pub struct Asked<'a> {
     /// The tenant that Prosody is told: that of the path. A room that has none is in the domain
     /// itself.
     pub tenant: Option<&'a str>,
-    /// The XMPP domain; `None` if `sub` is not compared with it, nor with a tenant.
-    pub domain: Option<&'a str>,
+    /// The XMPP domain.
+    pub domain: Domain<'a>,
+}
+
+/// The XMPP domain that a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Domain<'a> {
+    /// This one.
+    Name(&'a str),
+    /// The client names this one, and nothing in the configuration does: `sub` cannot be compared
+    /// with it.
+    Unconfirmed(&'a str),
+    /// Any: `sub` is not compared, nor with a tenant.
+    Any,
+}
+
+impl<'a> Domain<'a> {
+    /// Its name; empty if it is any.
+    pub(super) fn name(self) -> &'a str {
+        match self {
+            Self::Name(name) | Self::Unconfirmed(name) => name,
+            Self::Any => "",
+        }
+    }
 }
 
 /// The room in a query.
@@ -30,7 +52,7 @@ const ROOM: &str = "room";
 
 impl<'a> Asked<'a> {
     /// Reads a query as Prosody does: names and values form-decoded once, names compared with case.
-    pub fn new(query: &'a str, tenant: Option<&'a str>, domain: Option<&'a str>) -> Self {
+    pub fn new(query: &'a str, tenant: Option<&'a str>, domain: Domain<'a>) -> Self {
         let pairs = form_urlencoded::parse(query.as_bytes());
         let mut rooms = pairs.filter(|(name, _)| name == ROOM);
         let room = match (rooms.next(), rooms.next()) {

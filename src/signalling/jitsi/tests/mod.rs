@@ -13,7 +13,7 @@ fn claims(members: &str) -> Claims {
 
 #[test]
 fn a_request_without_a_token_passes() {
-    let asked = Asked::new("room=a&room=b", None, Some("d.test"));
+    let asked = Asked::new("room=a&room=b", None, Domain::Name("d.test"));
     assert_eq!(judge(&asked, None), Ok(()));
 }
 
@@ -30,7 +30,7 @@ fn what_is_kept_of_a_query_says_the_same_and_has_no_token() {
     ] {
         let rooms = rooms_of(query);
         assert_eq!(rooms.as_deref(), kept, "{query}");
-        let asked = |query| Asked::new(query, None, None).room;
+        let asked = |query| Asked::new(query, None, Domain::Any).room;
         assert_eq!(asked(rooms.as_deref().unwrap_or_default()), asked(query));
     }
 }
@@ -39,7 +39,7 @@ fn what_is_kept_of_a_query_says_the_same_and_has_no_token() {
 fn a_refusal_says_what_was_claimed_and_asked_and_cuts_both() {
     let long = "x".repeat(100);
     let query = format!("room={long}");
-    let asked = Asked::new(&query, None, Some("d.test"));
+    let asked = Asked::new(&query, None, Domain::Name("d.test"));
     let claims = claims(r#""room":"standup","sub":"e.test""#);
     let detail = |refusal: Refusal| refusal.detail(&asked, &claims, 20);
     assert_eq!(

@@ -46,7 +46,7 @@ pub(crate) fn agree(case: &Case<'_>) {
         members["context"] = json!({ "room": { "regex": true } });
     }
     let claims = Claims::parse(members.to_string().as_bytes()).unwrap();
-    let asked = Asked::new(case.query, case.tenant, Some(DOMAIN));
+    let asked = Asked::new(case.query, case.tenant, Domain::Name(DOMAIN));
     let verdict = judge(&asked, Some(&claims));
     let admitted = admits(case);
     match verdict {
