@@ -69,9 +69,10 @@ section! {
             "of an `allow`, those below `uris` of the policy; of a `deny`, any, or none"
         );
         /// What parameters of the request must be: names of members of its `params`, where `a.b` is
-        /// a member of an object, with the values that they may have: `constructorParams.mediaProfile`
-        /// of `create`, `operationParams.name` of `invoke`. A path whose first name no such request
-        /// has is rejected. Texts, numbers and truths are different, and `"*"` is any value.
+        /// a member of an object, with the values that they may have:
+        /// `constructorParams.mediaProfile` of `create`, `operationParams.name` of `invoke`. A path
+        /// whose first name no such request has is rejected. Texts, numbers and truths are
+        /// different, and `"*"` is any value.
         params: Spanned<Parameters> = optional("any, or none");
     }
     also {

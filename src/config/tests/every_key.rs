@@ -114,7 +114,7 @@ fn every_known_key_is_read_as_what_it_is_said_to_be() {
 fn whole(form: Form, value: &str) -> (String, &'static str) {
     match form {
         Form::List(_) | Form::Words(_) => (format!("[{value}]"), "[0]"),
-        Form::Values(_) => (format!("{{ X-A = {value} }}"), ".X-A"),
+        Form::Values(_) => (format!("{{ sessionId = {value} }}"), ".sessionId"),
         _ => (value.to_owned(), ""),
     }
 }

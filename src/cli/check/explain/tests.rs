@@ -103,10 +103,11 @@ fn a_message_for_a_handle_needs_its_plugin() {
 #[test]
 fn a_request_to_kurento_is_explained_operation_by_operation() {
     let message = r#"{"jsonrpc":"2.0","id":1,"method":"transaction","params":{"operations":[
-        {"jsonrpc":"2.0","method":"create","params":{"type":"MediaPipeline"}},
-        {"jsonrpc":"2.0","method":"create","params":{"type":"PlayerEndpoint","constructorParams":
-            {"mediaPipeline":"newref:0","uri":"file:///etc/passwd"}}},
-        {"jsonrpc":"2.0","method":"invoke","params":{"object":"newref:1","operation":"play"}}]}}"#;
+        {"jsonrpc":"2.0","id":0,"method":"create","params":{"type":"MediaPipeline"}},
+        {"jsonrpc":"2.0","id":1,"method":"create","params":{"type":"PlayerEndpoint",
+            "constructorParams":{"mediaPipeline":"newref:0","uri":"file:///etc/passwd"}}},
+        {"jsonrpc":"2.0","id":2,"method":"invoke","params":
+            {"object":"newref:1","operation":"play"}}]}}"#;
     let (text, passes) = explained(&["kurento-app"], None, message);
     assert!(!passes);
     let start = "\
