@@ -209,10 +209,8 @@ fn a_query_names_a_resource_where_the_server_writes_one() {
     assert_eq!(his, ResourceLookup::OfAnother);
     let his = world.find(alice, "/rtc/whip/?token=b&action=delete");
     assert_eq!(his, ResourceLookup::OfAnother);
-    assert_eq!(
-        world.find(bob, "/rtc/whip/?app=live"),
-        ResourceLookup::Nothing
-    );
+    let none = world.find(bob, "/rtc/whip/?app=live");
+    assert_eq!(none, ResourceLookup::Nothing);
 }
 
 #[test]
