@@ -12,10 +12,17 @@ fuzz_target!(|bytes: &[u8]| {
     let head = &bytes[..bytes.len().min(LONGEST_TAG)];
     let end = head.iter().rposition(|byte| *byte == b'>').expect("a tag");
     let sid = read.sid.as_deref().unwrap_or_default();
-    assert!(head.windows(sid.len().max(1)).any(|part| part == sid.as_bytes()) || sid.is_empty());
+    assert!(
+        head.windows(sid.len().max(1))
+            .any(|part| part == sid.as_bytes())
+            || sid.is_empty()
+    );
 
     // The document may go on, or break off: the tag alone, with an end, is a document.
-    let ends = head[..=end].iter().enumerate().filter(|(_, byte)| **byte == b'>');
+    let ends = head[..=end]
+        .iter()
+        .enumerate()
+        .filter(|(_, byte)| **byte == b'>');
     for (at, _) in ends {
         let mut tag = head[..=at].to_vec();
         if !tag.ends_with(b"/>") {
