@@ -16,11 +16,11 @@
 //! **Threads.** Each worker is a thread with a single-threaded runtime, its own listening sockets
 //! (the kernel spreads connections), upstream connections, tunnels and clock. What several workers
 //! write is one value, [`serve::shared::SharedState`]: limits per client and server, failed
-//! authentications, renewals and challenge answers; and beside it, kept across snapshots for each
-//! upstream whose messages are judged, whose sessions there are ([`signalling::owners`]). The main
-//! thread runs everything else: it reads
-//! the configuration, binds, and sends commands and immutable snapshots to the workers
-//! ([`gateway`]); it fetches issuers' keys ([`jwks`]), orders certificates ([`acme`]), deploys them
+//! authentications, floods of refused messages, renewals and challenge answers; and beside it, kept
+//! across snapshots for each upstream whose protocol has sessions, whose they are
+//! ([`signalling::owners`]). The main thread runs everything else: it reads the configuration,
+//! binds, and sends commands and immutable snapshots to the workers ([`gateway`]); it fetches
+//! issuers' keys ([`jwks`]), orders certificates ([`acme`]), deploys them
 //! to other servers ([`deploy`]), and answers commands ([`control`]) and probes ([`status`]). Names
 //! are resolved on threads of their own ([`resolve`]).
 //!
@@ -32,7 +32,9 @@
 //!
 //! **Messages.** Where a policy has rules for messages, or an upstream has a secret, [`signalling`]
 //! judges each JSON document by the permit: on WebSockets in [`tunnel::understood`], by HTTP in
-//! `serve::target::message`. Only what the gateway has read whole goes on.
+//! `serve::target::message`. Only what the gateway has read whole goes on. Jitsi's XMPP is
+//! forwarded as it is: tokens are compared with the room of each request (`serve::jitsi`), and
+//! sessions of BOSH and resources of WHIP belong to clients (`serve::target::{bosh, whip}`).
 //!
 //! **One task per connection.** An upstream connection has no task: the request that uses it drives
 //! it. Deadlines have no timers: one coarse tick per worker checks all of them ([`tick`]).
