@@ -175,7 +175,7 @@ impl Inspector for Api {
             Ok(admitted) => admitted,
             Err(rejected) => {
                 if rejected.refusal == Refusal::NoSession {
-                    self.lost.note_refused(&request);
+                    self.lost.note_refused(&request, context);
                 }
                 return conclusion::reject(&rejected, request.id, self.session(), context);
             }

@@ -102,6 +102,15 @@ impl Objects {
         Some(InUse(Arc::clone(&session.connections)))
     }
 
+    /// Whether a session is another client's. It looks at all clients, one after the other.
+    pub fn is_of_another(&self, owner: Owner, session: &str) -> bool {
+        self.shards.iter().any(|shard| {
+            let holdings = shard.lock();
+            let mut others = holdings.iter().filter(|(other, _)| **other != owner);
+            others.any(|(_, holdings)| holdings.sessions.contains_key(session))
+        })
+    }
+
     /// Whether a session is the client's.
     pub fn has_session(&self, owner: Owner, session: &str, now: Instant) -> bool {
         let mut shard = self.shard(owner).lock();

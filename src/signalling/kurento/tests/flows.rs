@@ -460,29 +460,38 @@ fn an_object_whose_id_is_too_long_to_be_remembered_is_not_waited_for() {
 
 #[test]
 fn a_session_that_is_lost_is_not_opened_again_by_its_name() {
+    const LOST: &str = "0b8f1c3e-5d0e-4c53-9a8e-1f6f2f3c4d5e";
+    const OF_BOB: &str = "7a1d2c3b-1111-4c53-9a8e-1f6f2f3c4d5e";
     let (mut alice, mut bob) = pair();
-    create(&mut bob, oracle::PIPELINE, "of-bob");
+    create(&mut bob, oracle::PIPELINE, OF_BOB);
     let create_in = |session: &str| {
         let params = format!(r#"{{"type":"MediaPipeline","sessionId":"{session}"}}"#);
         request("create", &params)
     };
-    // Neither a chosen one nor another client's, before it was asked for.
-    for session in ["gone", "of-bob"] {
-        assert_eq!(alice.answer(&create_in(session)), NO_SESSION);
-        let connect = request("connect", &format!(r#"{{"sessionId":"{session}"}}"#));
-        assert_eq!(alice.answer(&connect), NO_SESSION);
-        let forwarded = alice.forwards(&create_in(session));
-        assert!(!forwarded.contains("sessionId"), "{forwarded}");
-        assert!(!forwarded.contains(session), "{forwarded}");
-        // What is about that session stays refused.
-        assert_eq!(alice.answer(&connect), NO_SESSION);
-        let close = request("closeSession", &format!(r#"{{"sessionId":"{session}"}}"#));
-        assert_eq!(alice.answer(&close), NO_SESSION);
+    let about =
+        |method: &str, session: &str| request(method, &format!(r#"{{"sessionId":"{session}"}}"#));
+    // One that the client has not asked for.
+    assert_eq!(alice.answer(&create_in(LOST)), NO_SESSION);
+    assert_eq!(alice.answer(&about("connect", LOST)), NO_SESSION);
+    let forwarded = alice.forwards(&create_in(LOST));
+    assert!(!forwarded.contains("sessionId"), "{forwarded}");
+    assert!(!forwarded.contains(LOST), "{forwarded}");
+    // What is about that session stays refused, and one connection loses one session.
+    assert_eq!(alice.answer(&about("connect", LOST)), NO_SESSION);
+    assert_eq!(alice.answer(&about("closeSession", LOST)), NO_SESSION);
+    let another = LOST.replace('0', "1");
+    assert_eq!(alice.answer(&about("connect", &another)), NO_SESSION);
+    assert_eq!(alice.answer(&create_in(&another)), NO_SESSION);
+    // Neither a chosen one nor another client's is lost.
+    for session in ["mychoice", OF_BOB] {
+        let owners = Arc::clone(&alice.backend.owners);
+        let mut again = Connection::new(&owners, "alice", Some(app_rules()));
+        assert_eq!(again.answer(&about("connect", session)), NO_SESSION);
+        assert_eq!(again.answer(&create_in(session)), NO_SESSION);
     }
     // KMS itself has lost it.
     create(&mut alice, "2_kurento.MediaPipeline", "of-alice");
-    let connect = request("connect", r#"{"sessionId":"of-alice"}"#);
-    let forwarded = alice.forwards(&connect);
+    let forwarded = alice.forwards(&about("connect", "of-alice"));
     alice.gets(&error_to(&forwarded, 40_007));
     let forwarded = alice.forwards(&create_in("of-alice"));
     assert!(!forwarded.contains("of-alice"), "{forwarded}");
