@@ -65,7 +65,7 @@ impl Claims {
         self.text("iss")
     }
 
-    /// The subject, `sub`. An empty one names nobody.
+    /// The subject, `sub`. An empty one counts as none.
     pub fn subject(&self) -> Option<&str> {
         self.text("sub").filter(|subject| !subject.is_empty())
     }

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 pub struct Asked<'a> {
     /// The room in its query.
     pub room: RoomAsked<'a>,
-    /// The tenant that Prosody is told: that of the path. A room that has none is in the domain
+    /// The tenant that Prosody gets: that of the path. A room that has none is in the domain
     /// itself.
     pub tenant: Option<&'a str>,
     /// The XMPP domain.
