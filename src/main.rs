@@ -12,7 +12,7 @@ use cli::{certs, check, reload, run, token, turn};
 
 /// Returns memory to the system after thousands of connections have closed.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// A TLS gateway in front of Janus, Kurento and Jitsi.
 #[derive(Debug, Parser)]
