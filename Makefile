@@ -2,13 +2,14 @@
 
 CARGO ?= cargo
 
-.PHONY: help run test check bench fuzz dist
+.PHONY: help run test check bench bench-count fuzz dist
 
 help:
 	@echo 'make run    the gateway in front of a Janus on this machine (installs one if missing)'
 	@echo 'make test   installs what the tests need, then runs all of them'
 	@echo 'make check  format, lints, documentation'
 	@echo 'make bench  measurements beside nginx, HAProxy and Caddy'
+	@echo 'make bench-count  instructions per request, handshake and message, beside those recorded'
 	@echo 'make dist   the binary to install, stripped, and its debug information'
 	@echo 'make fuzz   fuzzing, FUZZ_SECONDS (30) for each parser'
 
@@ -29,6 +30,9 @@ check:
 
 bench:
 	benches/run.sh
+
+bench-count:
+	benches/count/run.sh
 
 fuzz:
 	fuzz/run.sh

@@ -1,0 +1,227 @@
+#!/usr/bin/env python3
+"""Counts the instructions of the gateway for each request, handshake and message: see ../README.md."""
+import argparse
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import client
+import profile
+import upstream
+
+HERE = Path(__file__).resolve().parent
+WORK = HERE.parent / "work" / "count"
+RECORD = HERE.parent / "counts.toml"
+# If this is killed outright, what it started ends too.
+BOUND = ["setpriv", "--pdeathsig", "KILL", "--"]
+
+
+def allowlist():
+    # Every other network, so that none can be merged with the next; the client is in the last.
+    nets = [f"10.{i >> 7}.{2 * (i & 127)}.0/24" for i in range(9999)] + ["127.0.0.0/8"]
+    quoted = ", ".join(f'"{net}"' for net in nets)
+    return (f"[policies.long]\nallow = [{quoted}]\n"
+            '[[routes]]\npath = "/long"\nupstream = "http"\npolicy = "long"\n'
+            'cors = { origins = ["https://app.example.org"] }\n')
+
+
+def routes():
+    return "".join(f'[[routes]]\nhost = "h{i}.example.org"\npath = "/room-{i}"\n'
+                   'upstream = "http"\npolicy = "open"\n' for i in range(200))
+
+
+# What a gateway has in its configuration besides gateway.toml.
+GATEWAYS = {
+    "usual": {},
+    "logged": {"access": "true"},
+    "routes": {"more": routes},
+    "allowlist": {"more": allowlist},
+}
+
+
+class Case:
+    """One operation: on which gateway, by which client, how often for each dump."""
+
+    def __init__(self, gateway, make, count=100, warm=None):
+        self.gateway, self.make, self.count = gateway, make, count
+        self.warm = count if warm is None else warm
+
+
+def get(path, **more):
+    return lambda gateway: client.Http1(gateway, path, **more)
+
+
+CASES = {
+    "h1_get": Case("usual", get("/open/small")),
+    "h1_jwt": Case("usual", lambda gateway: client.Http1(
+        gateway, "/tokens/small", headers=[f"Authorization: Bearer {client.token()}"])),
+    "post300": Case("usual", get("/open/small", body=b"j" * 300)),
+    "h2_get": Case("usual", lambda gateway: client.Http2(gateway, "/open/small")),
+    "dl1m": Case("usual", get("/open/mebibyte"), 10),
+    "ul1m": Case("usual", get("/open/small", body=bytes(1 << 20)), 10),
+    "hs_full": Case("usual", lambda gateway: client.Handshake(gateway, resumed=False), 20),
+    "hs_resume": Case("usual", lambda gateway: client.Handshake(gateway, resumed=True), 20),
+    "ws_raw": Case("usual", lambda gateway: client.WebSocket(gateway, "/open/echo")),
+    "ws_janus": Case("usual", client.JanusWebSocket),
+    "ws_kurento": Case("usual", client.KurentoWebSocket),
+    "rest_janus": Case("usual", client.RestJanus),
+    "file": Case("usual", get("/files/page.html")),
+    "h1_log": Case("logged", get("/open/small")),
+    "reload": Case("routes", client.Reload, 1, 1),
+    "allowlist": Case("allowlist", get("/long/small")),
+}
+DUMPS = 3
+
+
+class Gateway:
+    """The gateway under callgrind."""
+
+    def __init__(self, binary, name, port_of_upstream):
+        self.binary, self.name = binary, name
+        self.folder = WORK / name
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.port = free_port()
+        self.config = self.folder / "gateway.toml"
+        self.write(port_of_upstream)
+        for old in self.folder.glob("dump*"):
+            old.unlink()
+        callgrind = ["valgrind", "--tool=callgrind", "--instr-atstart=no", "--dump-line=no",
+                     f"--callgrind-out-file={self.folder / 'dump'}", f"--log-file={self.folder / 'valgrind.log'}"]
+        # Accesses go to standard output, which is read by nobody.
+        with open(self.folder / "events.log", "wb") as events:
+            self.process = subprocess.Popen(
+                BOUND + callgrind + [binary, "run", "--config", str(self.config)],
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=events,
+                env={"PATH": os.environ["PATH"], "RUST_LOG": os.environ.get("RUST_LOG", "error")})
+        self.dumps = 0
+
+    def write(self, port_of_upstream):
+        certificate(self.folder)
+        client.file_content(self.folder / "files")
+        about = GATEWAYS[self.name]
+        values = {"PORT": self.port, "FOLDER": self.folder, "UPSTREAM": port_of_upstream,
+                  "CERT": self.folder / "cert.pem", "KEY": self.folder / "key.pem",
+                  "SECRET": client.SECRET, "ACCESS": about.get("access", "false")}
+        text = (HERE / "gateway.toml").read_text()
+        text = re.sub(r"\{\{(\w+)\}\}", lambda found: str(values[found[1]]), text)
+        self.config.write_text(text + about.get("more", str)())
+
+    def wait(self):
+        """Waits until it answers, and begins to count."""
+        for _ in range(1200):
+            if self.process.poll() is not None:
+                sys.exit(f"The gateway has ended:\n{(self.folder / 'events.log').read_text()}")
+            try:
+                get("/open/small")(self).step()
+                break
+            except OSError:
+                time.sleep(0.1)
+        else:
+            sys.exit(f"The gateway does not answer; see {self.folder}/events.log.")
+        self.command("instrumentation", "on")
+
+    def command(self, *words):
+        vgdb = ["vgdb", f"--pid={self.process.pid}", "--wait=60", *words]
+        done = subprocess.run(vgdb, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        if done.returncode:
+            sys.exit(f"{' '.join(vgdb)}: {done.stderr}")
+
+    def zero(self):
+        time.sleep(0.05)  # What follows a response is counted with it.
+        self.command("zero")
+
+    def dump(self):
+        time.sleep(0.05)
+        self.command("dump")
+        self.dumps += 1
+        file = self.folder / f"dump.{self.dumps}"
+        with open(file, encoding="utf-8", errors="replace") as lines:
+            found = profile.read(lines)
+        file.unlink()
+        return found
+
+    def stop(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as tcp:
+        return tcp.getsockname()[1]
+
+
+def certificate(folder):
+    if not (folder / "cert.pem").exists():
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                        "-nodes", "-days", "3650", "-subj", "/CN=localhost", "-addext",
+                        "subjectAltName=DNS:localhost", "-keyout", folder / "key.pem",
+                        "-out", folder / "cert.pem"], check=True, capture_output=True)
+
+
+def count(case, gateway):
+    """The least of several dumps, for one operation: what disturbs a measurement only adds."""
+    about = CASES[case]
+    operation = about.make(gateway)
+    for _ in range(about.warm):
+        operation.step()
+    gateway.zero()
+    found = []
+    for _ in range(DUMPS):
+        for _ in range(about.count):
+            operation.step()
+        found.append(gateway.dump())
+    operation.close()
+    spread = max(p.total for p in found) / min(p.total for p in found) - 1
+    return min(found, key=lambda p: p.total).per(about.count), spread
+
+
+def run(options):
+    server, found = upstream.Upstream(), {}
+    for name in GATEWAYS:
+        cases = [case for case in options.case if CASES[case].gateway == name]
+        if not cases:
+            continue
+        gateway = Gateway(options.binary, name, server.port)
+        try:
+            gateway.wait()
+            for case in cases:
+                begun = time.monotonic()
+                found[case], spread = count(case, gateway)
+                parts = found[case].parts
+                shown = " ".join(f"{part} {parts[part]:>10,}" for part in profile.PARTS)
+                print(f"{case:12} {shown}   spread {spread:.2%}, {time.monotonic() - begun:.1f} s", flush=True)
+        finally:
+            gateway.stop()
+    return found
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--binary", default=os.environ.get("IANITOR", "target/release/ianitor"))
+    parser.add_argument("--case", type=lambda text: text.split(","), default=list(CASES),
+                        help="some of: " + ", ".join(CASES))
+    parser.add_argument("--functions", type=int, default=0, metavar="N",
+                        help="show the N functions of each case with the most instructions")
+    options = parser.parse_args()
+    for case in options.case:
+        if case not in CASES:
+            parser.error(f"there is no case {case}")
+    return options
+
+
+def main():
+    options = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    found = run(options)
+    for case, counted in found.items():
+        for function, instructions in counted.functions.most_common(options.functions):
+            print(f"{case:12} {instructions:>10,} {function}")
+
+
+if __name__ == "__main__":
+    main()
