@@ -1,0 +1,3 @@
+"""The parts of bench.py."""
+
+
