@@ -1,6 +1,6 @@
 //! Load generators. Each prints one JSON object on stdout and ends by itself.
 //! `--pids 1,2` names the gateway's processes: their CPU time over the measured window is reported.
-use crate::{janus, kurento, Args};
+use crate::{h2, janus, kurento, Args};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -24,21 +24,21 @@ use tokio_rustls::TlsConnector;
 
 // ---------- measured window ----------
 static MEASURING: AtomicBool = AtomicBool::new(false);
-static STOP: AtomicBool = AtomicBool::new(false);
+pub static STOP: AtomicBool = AtomicBool::new(false);
 static DONE: AtomicU64 = AtomicU64::new(0);
-static ERRORS: AtomicU64 = AtomicU64::new(0);
+pub static ERRORS: AtomicU64 = AtomicU64::new(0);
 static BYTES: AtomicU64 = AtomicU64::new(0);
 static RESUMED: AtomicU64 = AtomicU64::new(0);
 static LAT: Mutex<Vec<u32>> = Mutex::new(Vec::new());
 static FIRST_ERR: Mutex<Option<String>> = Mutex::new(None);
 
-fn ok(start: Instant) {
+pub fn ok(start: Instant) {
     if MEASURING.load(Relaxed) {
         DONE.fetch_add(1, Relaxed);
         LAT.lock().unwrap().push(start.elapsed().as_micros().min(u32::MAX as u128) as u32);
     }
 }
-fn bad(e: io::Error) {
+pub fn bad(e: io::Error) {
     if STOP.load(Relaxed) {
         return;
     }
@@ -47,7 +47,7 @@ fn bad(e: io::Error) {
 }
 
 /// Without what would have to be escaped.
-fn first_error() -> String {
+pub fn first_error() -> String {
     let error = FIRST_ERR.lock().unwrap().clone().unwrap_or_default();
     error.replace(|c: char| c.is_control() || matches!(c, '"' | '\\'), "'")
 }
@@ -78,7 +78,7 @@ fn pids(a: &Args, k: &str) -> Vec<i32> {
     a.get(k, "").split(',').filter_map(|p| p.parse().ok()).collect()
 }
 
-async fn window(a: &Args) -> i32 {
+pub async fn window(a: &Args) -> i32 {
     let (warm, dur) = (a.num("warm", 1.0), a.num("dur", 5.0));
     let (gp, up) = (pids(a, "pids"), pids(a, "up-pids"));
     tokio::time::sleep(Duration::from_secs_f64(warm)).await;
@@ -153,7 +153,7 @@ impl ServerCertVerifier for NoVerify {
     }
 }
 
-fn tls(resume: bool) -> TlsConnector {
+fn tls(resume: bool, protocol: &[u8]) -> TlsConnector {
     let mut p = aws_lc_rs::default_provider();
     p.kx_groups = vec![aws_lc_rs::kx_group::X25519];
     p.cipher_suites = vec![aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256];
@@ -163,15 +163,16 @@ fn tls(resume: bool) -> TlsConnector {
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(NoVerify))
         .with_no_client_auth();
-    c.alpn_protocols = vec![b"http/1.1".to_vec()];
+    c.alpn_protocols = vec![protocol.to_vec()];
     c.resumption =
         if resume { Resumption::in_memory_sessions(4096) } else { Resumption::disabled() };
     TlsConnector::from(Arc::new(c))
 }
 
-enum S {
+pub enum S {
     P(TcpStream),
     T(Box<TlsStream<TcpStream>>),
+    H(Box<h2::Stream>),
 }
 impl AsyncRead for S {
     fn poll_read(
@@ -182,6 +183,7 @@ impl AsyncRead for S {
         match self.get_mut() {
             S::P(s) => Pin::new(s).poll_read(cx, b),
             S::T(s) => Pin::new(s).poll_read(cx, b),
+            S::H(s) => Pin::new(s).poll_read(cx, b),
         }
     }
 }
@@ -190,35 +192,42 @@ impl AsyncWrite for S {
         match self.get_mut() {
             S::P(s) => Pin::new(s).poll_write(cx, b),
             S::T(s) => Pin::new(s).poll_write(cx, b),
+            S::H(s) => Pin::new(s).poll_write(cx, b),
         }
     }
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             S::P(s) => Pin::new(s).poll_flush(cx),
             S::T(s) => Pin::new(s).poll_flush(cx),
+            S::H(s) => Pin::new(s).poll_flush(cx),
         }
     }
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             S::P(s) => Pin::new(s).poll_shutdown(cx),
             S::T(s) => Pin::new(s).poll_shutdown(cx),
+            S::H(s) => Pin::new(s).poll_shutdown(cx),
         }
     }
 }
 
 #[derive(Clone)]
-struct Target {
+pub struct Target {
     addr: SocketAddr,
     tls: Option<TlsConnector>,
-    host: String,
+    pub host: String,
+    /// With `--h2`.
+    pub pool: Option<Arc<h2::Pool>>,
 }
 impl Target {
-    fn new(a: &Args, resume: bool) -> Target {
+    pub fn new(a: &Args, resume: bool) -> Target {
         let port: u16 = a.get("port", "0").parse().unwrap();
         Target {
             addr: SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)),
-            tls: (!a.flag("plain")).then(|| tls(resume)),
+            tls: (!a.flag("plain"))
+                .then(|| tls(resume, if a.flag("h2") { b"h2" } else { b"http/1.1" })),
             host: a.get("host", "localhost"),
+            pool: a.flag("h2").then(|| Arc::new(h2::Pool::new(a.num("streams", 10.0) as usize))),
         }
     }
     async fn tcp(&self, i: usize) -> io::Result<TcpStream> {
@@ -234,7 +243,7 @@ impl Target {
         t.set_nodelay(true)?;
         Ok(t)
     }
-    async fn open(&self, i: usize) -> io::Result<S> {
+    pub async fn open(&self, i: usize) -> io::Result<S> {
         let t = self.tcp(i).await?;
         Ok(match &self.tls {
             None => S::P(t),
@@ -254,12 +263,12 @@ fn header<'a>(head: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
         l[..c].eq_ignore_ascii_case(name).then(|| l[c + 1..].trim_ascii())
     })
 }
-fn inval(s: impl Into<String>) -> io::Error {
+pub fn inval(s: impl Into<String>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, s.into())
 }
 
 /// Reads one answer; leaves nothing behind (no pipelining). Returns body length.
-async fn answer(s: &mut S, b: &mut [u8], want: u16) -> io::Result<usize> {
+pub async fn answer(s: &mut S, b: &mut [u8], want: u16) -> io::Result<usize> {
     let mut n = 0;
     let end = loop {
         let r = s.read(&mut b[n..]).await?;
@@ -303,19 +312,33 @@ async fn answer(s: &mut S, b: &mut [u8], want: u16) -> io::Result<usize> {
     Ok(all.len())
 }
 
-fn request(a: &Args, t: &Target, close: bool) -> Vec<u8> {
+/// The headers that are not the protocol's: those of the file `--head`, a line each, or few.
+pub fn extra_head(a: &Args) -> Vec<(String, String)> {
+    let text = match a.map.get("head") {
+        Some(file) => std::fs::read_to_string(file).expect("--head: a file"),
+        None => {
+            "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\n\
+                 Accept: */*\nOrigin: https://app.example.org\n"
+                .into()
+        }
+    };
+    let lines = text.lines().filter_map(|line| line.split_once(": "));
+    let mut head: Vec<_> = lines.map(|(name, value)| (name.into(), value.into())).collect();
+    if let Some(token) = a.map.get("bearer") {
+        head.push(("Authorization".into(), format!("Bearer {token}")));
+    }
+    head
+}
+
+pub fn request(a: &Args, t: &Target, close: bool) -> Vec<u8> {
     let body = vec![b'j'; a.num("body", 0.0) as usize];
     request_of(a, t, &a.get("path", "/janus/b100"), &body, close)
 }
 fn request_of(a: &Args, t: &Target, path: &str, body: &[u8], close: bool) -> Vec<u8> {
     let m = if body.is_empty() { "GET" } else { "POST" };
-    let mut r = format!(
-        "{m} {path} HTTP/1.1\r\nHost: {}\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) \
-         Gecko/20100101 Firefox/128.0\r\nAccept: */*\r\nOrigin: https://app.example.org\r\n",
-        t.host
-    );
-    if let Some(token) = a.map.get("bearer") {
-        r += &format!("Authorization: Bearer {token}\r\n");
+    let mut r = format!("{m} {path} HTTP/1.1\r\nHost: {}\r\n", t.host);
+    for (name, value) in extra_head(a) {
+        r += &format!("{name}: {value}\r\n");
     }
     if !body.is_empty() {
         r += &format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
@@ -386,10 +409,10 @@ impl Pacer {
         }
     }
 }
-type Tokens = Option<tokio::sync::mpsc::UnboundedReceiver<Instant>>;
+pub type Tokens = Option<tokio::sync::mpsc::UnboundedReceiver<Instant>>;
 /// Constant arrival rate, spread over the connections round robin; latency counts from the intended
 /// time.
-fn pace(rate: f64, conns: usize) -> Vec<Tokens> {
+pub fn pace(rate: f64, conns: usize) -> Vec<Tokens> {
     if rate <= 0.0 {
         return (0..conns).map(|_| None).collect();
     }
@@ -415,7 +438,7 @@ fn pace(rate: f64, conns: usize) -> Vec<Tokens> {
     });
     rx
 }
-async fn slot(t: &mut Tokens) -> Instant {
+pub async fn slot(t: &mut Tokens) -> Instant {
     match t {
         None => Instant::now(),
         Some(r) => r.recv().await.unwrap_or_else(Instant::now),
@@ -424,16 +447,27 @@ async fn slot(t: &mut Tokens) -> Instant {
 
 // ---------- cases ----------
 pub async fn hs(a: &Args) -> i32 {
-    let t = Target::new(a, a.flag("resume"));
-    let req = request(a, &t, true);
+    let base = Target::new(a, a.flag("resume"));
+    // With --hosts N, each handshake is for another of N names.
+    let names = match a.num("hosts", 0.0) as usize {
+        0 => vec![base.host.clone()],
+        n => (0..n).map(|n| format!("h{n}.example.org")).collect(),
+    };
+    let targets = names.into_iter().map(|host| {
+        let t = Target { host, ..base.clone() };
+        let req = request(a, &t, true);
+        (t, req)
+    });
+    let targets: Arc<Vec<_>> = Arc::new(targets.collect());
     for i in 0..a.num("conns", 32.0) as usize {
-        let (t, req) = (t.clone(), req.clone());
+        let targets = Arc::clone(&targets);
         tokio::spawn(async move {
             let mut b = vec![0; 8192];
             let mut k = i;
             while !STOP.load(Relaxed) {
                 let t0 = Instant::now();
                 k += 37;
+                let (t, req) = &targets[k % targets.len()];
                 let r = async {
                     let mut s = t.open(k).await?;
                     let kind = match &s {
@@ -441,7 +475,7 @@ pub async fn hs(a: &Args) -> i32 {
                         _ => None,
                     };
                     let res = kind == Some(HandshakeKind::Resumed);
-                    s.write_all(&req).await?;
+                    s.write_all(req).await?;
                     answer(&mut s, &mut b, 200).await?;
                     Ok(res)
                 }
@@ -465,6 +499,9 @@ pub async fn hs(a: &Args) -> i32 {
 }
 
 pub async fn http(a: &Args) -> i32 {
+    if a.flag("h2") {
+        return h2::http(a).await;
+    }
     let t = Target::new(a, false);
     let req = request(a, &t, false);
     let a = Arc::new(Args { map: a.map.clone() });
@@ -510,6 +547,15 @@ pub async fn http(a: &Args) -> i32 {
 }
 
 async fn ws_open(t: &Target, i: usize, talk: &Talk) -> io::Result<S> {
+    let bearer = talk.bearer.as_ref().map(|token| format!("Bearer {token}"));
+    if t.pool.is_some() {
+        let mut more = vec![];
+        if talk.is_janus {
+            more.push(("sec-websocket-protocol", "janus-protocol"));
+        }
+        more.extend(bearer.as_deref().map(|value| ("authorization", value)));
+        return Ok(S::H(Box::new(h2::websocket(t, i, &talk.path, &more).await?)));
+    }
     let mut s = t.open(i).await?;
     let mut r = format!(
         "GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: bt\r\nUpgrade: websocket\r\n\
@@ -520,8 +566,8 @@ async fn ws_open(t: &Target, i: usize, talk: &Talk) -> io::Result<S> {
     if talk.is_janus {
         r += "Sec-WebSocket-Protocol: janus-protocol\r\n";
     }
-    if let Some(token) = &talk.bearer {
-        r += &format!("Authorization: Bearer {token}\r\n");
+    if let Some(value) = bearer {
+        r += &format!("Authorization: {value}\r\n");
     }
     r += "\r\n";
     s.write_all(r.as_bytes()).await?;
@@ -667,6 +713,9 @@ fn stdin() -> tokio::net::unix::pipe::Receiver {
 
 /// A connection with a long poll that has no answer yet.
 async fn lp_open(t: &Target, i: usize, path: &str) -> io::Result<S> {
+    if t.pool.is_some() {
+        return Ok(S::H(Box::new(h2::pending(t, i, path).await?)));
+    }
     let mut s = t.open(i).await?;
     let r = format!(
         "GET {path} HTTP/1.1\r\nHost: {}\r\nUser-Agent: bt\r\n\

@@ -1,8 +1,10 @@
 //! `bt`: fast upstream and bounded load generators for gateway benchmarks.
 //! Everything talks to 127.0.0.0/8 only and ends by itself.
+mod h2;
 mod janus;
 mod kurento;
 mod load;
+mod rush;
 mod upstream;
 
 use std::collections::HashMap;
@@ -60,8 +62,11 @@ fn main() {
             "http" => load::http(&args).await,
             "ws" => load::ws(&args).await,
             "hold" => load::hold(&args).await,
+            "rush" => rush::rush(&args).await,
             _ => {
-                eprintln!("usage: bt upstream|hs|http|ws|hold --key value ... (see ../bench.py)");
+                eprintln!(
+                    "usage: bt upstream|hs|http|ws|hold|rush --key value ... (see ../harness)"
+                );
                 2
             }
         }
