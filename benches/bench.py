@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""TLS gateways side by side on loopback: see README.md, and run.sh, which sees to everything that this needs."""
+"""TLS gateways side by side on loopback: see README.md, and run.sh, which sees to everything that
+this needs."""
 import argparse
 import os
 import resource
@@ -7,39 +8,51 @@ import shutil
 import signal
 import sys
 
-from harness.figures import CASES
-from harness.gateway import Gateway, make_keys
+from harness import page
+from harness.cases import CASES
+from harness.gateway import Gateway
+from harness.keys import make_keys, make_many_certificates
 from harness.machine import own_group
 from harness.run import Run
 from harness.settings import GATEWAYS, NOFILE, RESULTS, SPARE_FILES, WORK
 
-
 def missing(options):
     """Debian packages of what the chosen gateways and cases need and is not here."""
     needs = {"openssl": "openssl", "setpriv": "util-linux"}
-    if "h2_max" in options.case:
+    if any(case.startswith(("h2_max", "h2_browser")) for case in options.case):
         needs["h2load"] = "nghttp2-client"
+    packages = [package for program, package in needs.items() if not shutil.which(program)]
     for name in options.gateways:
-        needs |= Gateway(name, options.workers).about.get("needs", {})
-    return [package for program, package in needs.items() if not shutil.which(program)]
+        gateway = Gateway(name, options.workers)
+        if not gateway.is_direct and not gateway.binary():
+            packages += gateway.about.get("needs", {}).values()
+    return packages
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     words = lambda text: text.split(",")
-    parser.add_argument("--gateways", type=words, default=words("nginx,haproxy,caddy,ianitor"),
-                        help="names in gateways/*.toml; `direct` is none, and no TLS")
-    parser.add_argument("--case", type=words, default=list(CASES), help="some of: " + ", ".join(CASES))
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--dur", type=float, default=4, help="seconds that are measured")
-    parser.add_argument("--warm", type=float, default=1, help="seconds before them")
-    parser.add_argument("--rate", type=float, default=6000, help="requests/s of h1_rate, so many that all can take it")
-    parser.add_argument("--ws-rate", type=float, default=10000, help="messages/s of ws_rate")
-    parser.add_argument("--idle", type=int, default=9000, help="idle WebSockets")
-    parser.add_argument("--workers", type=int, default=min(2, os.cpu_count()), help="threads of a gateway")
-    parser.add_argument("--ref", default="nginx", help="the gateway that ratios refer to")
-    parser.add_argument("--missing", action="store_true", help="print the packages that have to be installed, and end")
+    add = parser.add_argument
+    add("--gateways", type=words, default=words("nginx,haproxy,caddy,ianitor"),
+        help="names in gateways/*.toml; `direct` is none, and no TLS")
+    add("--case", type=words, help="some of: " + ", ".join(CASES))
+    add("--quick", action="store_true",
+        help="what matters most, in less than five minutes, beside the gateways that are installed")
+    add("--rounds", type=int, help="3, with --quick 2")
+    add("--dur", type=float, help="seconds that are measured: 1.6, with --quick 1")
+    add("--warm", type=float, help="seconds before them: 0.4, with --quick 0.3")
+    add("--rate", type=float, default=6000,
+        help="requests/s of h1_rate and h2_rate, so many that all can take it")
+    add("--ws-rate", type=float, default=10000, help="messages/s of ws_rate")
+    add("--idle", type=int, help="idle WebSockets: 9000, with --quick 3000")
+    add("--workers", type=int, default=min(2, os.cpu_count()), help="threads of a gateway")
+    add("--ref", default="nginx", help="the gateway that ratios refer to")
+    add("--missing", action="store_true",
+        help="print the packages that have to be installed, and end")
+    add("--page", metavar="RESULT.json",
+        help="write the table of docs/performance.md from a file of results, and end")
     options = parser.parse_args()
+    fill_in(options)
     for name in options.gateways:
         if name != "direct" and not (GATEWAYS / f"{name}.toml").exists():
             parser.error(f"there is no gateways/{name}.toml")
@@ -51,21 +64,43 @@ def arguments():
     return options
 
 
+def fill_in(options):
+    """What follows from --quick, or its absence."""
+    usual = {"rounds": (3, 2), "dur": (1.6, 1.0), "warm": (0.4, 0.3), "idle": (9000, 3000)}
+    for name, (full, quick) in usual.items():
+        if getattr(options, name) is None:
+            setattr(options, name, quick if options.quick else full)
+    if not options.case:
+        options.case = [case.name for case in CASES.values()
+                        if (case.is_quick if options.quick else case.is_default)]
+    if options.quick:
+        # The program that was built is missing until it is.
+        here = lambda name: name in ("direct", "ianitor") or Gateway(name, 1).binary()
+        options.gateways = list(filter(here, options.gateways))
+
+
 def main():
     options = arguments()
     if options.missing:
         print("\n".join(missing(options)))
         return
+    if options.page:
+        page.write(options.page)
+        return
     resource.setrlimit(resource.RLIMIT_NOFILE, (NOFILE, NOFILE))
-    # A gateway of one process needs two descriptors for each, and may keep a quarter of those to servers for others.
+    # A gateway of one process needs two descriptors for each, and may keep a quarter of those to
+    # servers for others.
     if options.idle > (most := (NOFILE - SPARE_FILES) // 2 * 3 // 4):
-        print(f"The limit on open files allows {most} idle connections, not {options.idle}: see ulimit -Hn.")
+        print(f"The limit on open files allows {most} idle connections, not {options.idle}: "
+              "see ulimit -Hn.")
         options.idle = most
     own_group()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     WORK.mkdir(exist_ok=True)
     RESULTS.mkdir(exist_ok=True)
     make_keys()
+    if any(CASES[case].variant == "certs" for case in options.case):
+        make_many_certificates()
     run = Run(options)
     run.all()
     run.show()

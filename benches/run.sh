@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # make bench: this gateway beside others on this machine, loopback only. BENCH_ARGS goes
-# to bench.py; "--help" shows what there is. Everything that it starts ends with it.
+# to bench.py; "--help" shows what there is, and NGINX=, HAPROXY= and CADDY= name binaries. Everything that it starts ends with it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=scripts/lib.sh
@@ -21,10 +21,8 @@ trap pass_on HUP INT TERM
 have python3 || install_packages python3
 python3 -c 'import tomllib' 2>/dev/null || fail "python3 is too old: this needs 3.11 or newer."
 
-# Later arguments win.
-args=(--case "h1_max,h2_max,hs_full,hs_resume,post300,rest_janus,dl1m,ul1m,ws_max,ws_janus_raw,ws_janus,ws_janus_jwt,ws_kurento_raw,ws_kurento,jwt_off,jwt_hs256,jwt_rs256,idle_ws,idle_janus,idle_lp,reload,startup" --rounds 3)
 # shellcheck disable=SC2206 # A list of words.
-args+=(${BENCH_ARGS:-})
+args=(${BENCH_ARGS:-})
 
 case " ${BENCH_ARGS:-} " in
     *" --help "* | *" -h "*) exec python3 benches/bench.py --help ;;

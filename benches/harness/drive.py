@@ -1,49 +1,77 @@
-"""Load generators, connections that are held open, and tokens."""
-import base64
-import functools
-import hashlib
-import hmac
+"""Load generators, and connections that are held open."""
 import json
+import re
 import select
 import subprocess
-import time
 
-from .machine import Quiet
-from .settings import BOUND, BT, JWT_SECRET, UP_WS, WORK
+from .machine import Quiet, cpu
+from .settings import BOUND, BROWSER_HEAD, BT, UP_WS
+
+
+class Load:
+    """A load generator, which measures and ends by itself."""
+
+    def __init__(self, gateway, up, options, kind, **more):
+        dur, warm = more.pop("dur", options.dur), more.pop("warm", options.warm)
+        # A rate begins half a second after the connections.
+        warm += 0.5 if "rate" in more else 0
+        self.kind, self.seconds = kind, dur + warm
+        args = [BT, kind, "--port", more.pop("port", gateway.port), "--dur", dur, "--warm", warm,
+                "--up-pids", ",".join(map(str, up.pids))]
+        pids = ",".join(map(str, gateway.pids()))
+        args += ["--plain"] if gateway.is_direct else ["--pids", pids]
+        for key, value in more.items():
+            args += [f"--{key}"] if value is True else [f"--{key}", value]
+        self.process = subprocess.Popen(BOUND + list(map(str, args)), text=True,
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def figures(self):
+        try:
+            out, errors = self.process.communicate(timeout=self.seconds + 30)
+        except BaseException:
+            self.process.kill()
+            self.process.communicate()
+            raise
+        if self.process.returncode:
+            raise RuntimeError(f"bt {self.kind}: {errors[-300:]}")
+        return json.loads(out)
 
 
 def load(gateway, up, options, kind, **more):
-    """Runs a load generator, which measures and ends by itself."""
-    args = [BT, kind, "--port", more.pop("port", gateway.port), "--dur", options.dur, "--warm", options.warm,
-            "--up-pids", ",".join(map(str, up.pids))]
-    args += ["--plain"] if gateway.is_direct else ["--pids", ",".join(map(str, gateway.pids()))]
-    for key, value in more.items():
-        args += [f"--{key}"] if value is True else [f"--{key}", value]
     with Quiet(gateway.pids() + up.pids) as quiet:
-        done = subprocess.run(list(map(str, args)), capture_output=True, text=True,
-                              timeout=options.dur + options.warm + 30)
-    if done.returncode:
-        raise RuntimeError(f"bt {kind}: {done.stderr[-300:]}")
-    return json.loads(done.stdout) | quiet.found
+        figures = Load(gateway, up, options, kind, **more).figures()
+    return figures | quiet.found
 
 
-def unpadded(data):
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+SHORT_HEAD = ["user-agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
+              "origin: https://app.example.org"]
 
 
-@functools.cache
-def token(algorithm):
-    """As an issuer would sign it, good for longer than any run."""
-    now = int(time.time())
-    claims = {"iss": "https://login.example.org", "sub": "4711", "aud": "ianitor", "iat": now, "exp": now + 7200}
-    head = {"alg": algorithm, "typ": "JWT"}
-    signed = ".".join(unpadded(json.dumps(part).encode()) for part in (head, claims))
-    if algorithm == "HS256":
-        signature = hmac.new(JWT_SECRET.encode(), signed.encode(), hashlib.sha256).digest()
-    else:
-        command = ["openssl", "dgst", "-sha256", "-sign", WORK / "jwt.key"]
-        signature = subprocess.run(command, input=signed.encode(), capture_output=True, check=True).stdout
-    return f"{signed}.{unpadded(signature)}"
+def h2load(gateway, up, options, head=SHORT_HEAD):
+    command = ["h2load", "-t1", "-c64", "-m10", "-D", str(max(1, round(options.dur))),
+               "--groups=X25519", "--tls13-ciphers=TLS_AES_128_GCM_SHA256",
+               f"--connect-to=127.0.0.1:{gateway.port}",
+               f"https://localhost:{gateway.port}/janus/b100"]
+    for line in head:
+        command += ["-H", line]
+    pids = gateway.pids()
+    with Quiet(pids + up.pids) as quiet:
+        before = cpu(pids)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=options.dur + 30)
+        used = cpu(pids) - before
+    rate = re.search(r"finished in [\d.]+m?s, ([\d.]+) req/s", done.stdout)
+    codes = re.search(r"status codes: (\d+) 2xx, (\d+) 3xx, (\d+) 4xx, (\d+) 5xx", done.stdout)
+    if not rate or not codes:
+        raise RuntimeError("h2load: " + done.stdout[-400:] + done.stderr[-200:])
+    good, *bad = map(int, codes.groups())
+    is_h2 = "Application protocol: h2" in done.stdout
+    return {"n": good, "rps": float(rate[1]), "errors": sum(bad) + (not is_h2),
+            "first_error": "" if is_h2 else "not h2",
+            "cpu_us_per": round(used * 1e6 / max(good, 1), 3)} | quiet.found
+
+
+def browser_head():
+    return BROWSER_HEAD.read_text().splitlines()
 
 
 def ws_port(gateway):
@@ -51,21 +79,19 @@ def ws_port(gateway):
 
 
 def janus_path(gateway, understood, opaque):
-    """A gateway that understands Janus has paths where it judges each message; to the others it is one like any."""
+    """A gateway that understands Janus has paths where it judges each message; to the others it is
+    one like any."""
     return understood if "janus" in gateway.about else opaque
-
-
-def kurento_path(gateway):
-    return "/kms-ws" if "kurento" in gateway.about else "/kurento/kms"
 
 
 class Hold:
     """Connections that are held open."""
 
     def __init__(self, gateway, count, mode="ws", *more):
-        command = [BT, "hold", "--port", str(ws_port(gateway)), "--conns", str(count), "--mode", mode, "--life", "150",
-                   *more]
-        self.process = subprocess.Popen(BOUND + command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        command = [BT, "hold", "--port", str(ws_port(gateway)), "--conns", str(count),
+                   "--mode", mode, "--life", "150", *more]
+        self.process = subprocess.Popen(BOUND + command, stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True)
 
     def __enter__(self):
         try:
@@ -95,9 +121,3 @@ class Hold:
 
     def __exit__(self, *_):
         self.close()
-
-
-def fresh(case):
-    """What it measures depends on what ran before: each run has a gateway just started."""
-    case.is_fresh = True
-    return case

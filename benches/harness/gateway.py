@@ -1,7 +1,8 @@
 """The upstream and the gateways as processes."""
 import functools
 import os
-import re
+import shlex
+import shutil
 import signal
 import socket
 import ssl
@@ -11,37 +12,19 @@ import time
 import tomllib
 import urllib.request
 
+from . import variants
+from .keys import CERTS
 from .machine import is_running, pss_kib, tree
-from .settings import (BOUND, BT, GATEWAYS, HERE, JWT_SECRET, NOFILE, UP_HTTP, UP_NEW, UP_WS,
-                       WORK)
-
-
-def make_keys():
-    """A certificate, and the pair of an issuer of tokens."""
-    make_certificate()
-    if not (WORK / "jwt.pub").exists():
-        private = ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", WORK / "jwt.key"]
-        subprocess.run(["openssl", "genpkey", *private], check=True, capture_output=True)
-        public = ["-in", WORK / "jwt.key", "-pubout", "-out", WORK / "jwt.pub"]
-        subprocess.run(["openssl", "pkey", *public], check=True, capture_output=True)
-
-
-def make_certificate():
-    if (WORK / "certkey.pem").exists():
-        return
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                    "-days", "3650", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
-                    "-keyout", WORK / "key.pem", "-out", WORK / "cert.pem"], check=True, capture_output=True)
-    (WORK / "key.pem").chmod(0o600)
-    (WORK / "certkey.pem").write_text((WORK / "cert.pem").read_text() + (WORK / "key.pem").read_text())
-    (WORK / "certkey.pem").chmod(0o600)
+from .settings import (BOUND, BT, GATEWAYS, HERE, JWT_SECRET, NOFILE, PORT_OFFSET, UP_HTTP, UP_NEW,
+                       UP_WS, WORK)
 
 
 class Upstream:
     def __init__(self):
         ports = f"{UP_HTTP},{UP_WS},{UP_NEW}"
-        self.process = subprocess.Popen(BOUND + [BT, "upstream", "--ports", ports, "--life", "14400"],
-                                        stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+        command = BOUND + [BT, "upstream", "--ports", ports, "--life", "14400"]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL,
+                                        text=True)
         self.pids = [self.process.pid]
         if self.process.stdout.readline().strip() != "READY":
             self.stop()
@@ -55,22 +38,36 @@ class Upstream:
 class Gateway:
     def __init__(self, name, workers):
         self.name, self.workers, self.process = name, workers, None
+        # Sampled while it goes on running after a case: see held.py.
+        self.later = None
+        self.round = 0
         self.is_direct = name == "direct"
         self.folder = WORK / name
         about = {} if self.is_direct else tomllib.loads((GATEWAYS / f"{name}.toml").read_text())
-        self.about, self.port, self.reload = about, about.get("port", UP_HTTP), about.get("reload")
+        self.about, self.reload = about, about.get("reload")
+        self.port = about["port"] + PORT_OFFSET if about else UP_HTTP
+        self.program = about.get("program", "")
+        self.variant = ""
+
+    def binary(self):
+        """The path in the variable of its name, as NGINX=/opt/nginx/sbin/nginx, or that in PATH."""
+        return shutil.which(os.environ.get(self.program.upper()) or self.program)
 
     def version(self):
-        if "version" not in self.about:
+        if "version" not in self.about or not self.binary():
             return ""
-        return subprocess.run(self.about["version"], shell=True, capture_output=True, text=True).stdout.strip()
+        command = self.about["version"].replace("{{BIN}}", shlex.quote(self.binary()))
+        found = subprocess.run(command, shell=True, capture_output=True, text=True).stdout
+        return " ".join(found.split()) + f" ({self.binary()})"
 
     def render(self, gen):
-        values = dict(DIR=self.folder, PORT=self.port, CERT=WORK / "cert.pem", KEY=WORK / "key.pem",
-                      CERTKEY=WORK / "certkey.pem", JWT_SECRET=JWT_SECRET, JWT_KEY=WORK / "jwt.pub",
+        values = dict(DIR=self.folder, PORT=self.port, ADMIN=self.port + 10, BIN=self.binary(),
+                      CERT=WORK / "cert.pem", KEY=WORK / "key.pem", CERTKEY=WORK / "certkey.pem",
+                      CERTS=CERTS, JWT_SECRET=JWT_SECRET, JWT_KEY=WORK / "jwt.pub",
                       UP_HTTP=UP_HTTP, UP_WS=UP_WS, UP_GEN=gen, WORKERS=self.workers,
                       NOFILE=NOFILE)
-        fill = lambda text: re.sub(r"\{\{(\w+)\}\}", lambda found: str(values[found[1]]), text)
+        parts = self.about.get("parts", {})
+        fill = lambda text: variants.fill(text, values, parts, self.variant)
         self.folder.mkdir(exist_ok=True)
         for template in self.about["templates"]:
             path = self.folder / template.removesuffix(".tmpl")
@@ -79,24 +76,31 @@ class Gateway:
             new.write_text(fill((GATEWAYS / template).read_text()))
             new.rename(path)
         env = {key: fill(value) for key, value in self.about.get("env", {}).items()}
+        self.post_url = fill((self.reload or {}).get("url", ""))
         return [fill(word) for word in self.about["cmd"]], env
 
-    def start(self):
+    def start(self, variant=""):
         """Starts it and returns what that took."""
         if self.is_direct:
             return None
-        # Gateways share their ports among their own processes, so the kernel would also share them with a stranger, who
-        # would then do half of the work unseen.
+        if not self.binary():
+            raise RuntimeError(f"there is no program {self.program}; {self.program.upper()}=PATH "
+                               "names one")
+        self.variant = variant
+        # Gateways share their ports among their own processes, so the kernel would also share them
+        # with a stranger, which would then do half of the work unseen.
         if is_taken(self.port):
             raise RuntimeError(f"another program listens on 127.0.0.1:{self.port}")
         command, env = self.render(UP_HTTP)
         with open(self.folder / "output.log", "ab") as log:
             begun = time.perf_counter()
-            self.process = subprocess.Popen(BOUND + command, env=os.environ | env, stdout=log, stderr=log,
-                                            stdin=subprocess.DEVNULL)
+            self.process = subprocess.Popen(BOUND + command, env=os.environ | env, stdout=log,
+                                            stderr=log, stdin=subprocess.DEVNULL)
         answered = self.wait_for(UP_HTTP, 20)
         time.sleep(0.3)
-        return {"startup_ms": round((answered - begun) * 1e3, 2), "pss_start_kib": pss_kib(self.pids())}
+        self.started = {"startup_ms": round((answered - begun) * 1e3, 2),
+                        "pss_start_kib": pss_kib(self.pids())}
+        return self.started
 
     def wait_for(self, upstream, seconds):
         """Waits until /gen is answered by this upstream."""
@@ -116,7 +120,8 @@ class Gateway:
         answer = b""
         with socket.create_connection(("127.0.0.1", self.port), timeout=3) as tcp:
             with client_tls().wrap_socket(tcp, server_hostname="localhost") as tls:
-                tls.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+                head = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+                tls.sendall(head.encode())
                 while more := tls.recv(4096):
                     answer += more
         return answer.decode("latin1")
@@ -124,8 +129,8 @@ class Gateway:
     def pids(self):
         return [] if self.is_direct else tree(self.process.pid)
 
-    def change_upstream(self):
-        self.render(UP_NEW)
+    def change_upstream(self, to=UP_NEW):
+        self.render(to)
         match self.reload["kind"]:
             case "signal":
                 os.kill(self.process.pid, signal.Signals[f"SIG{self.reload['signal']}"])
@@ -134,7 +139,7 @@ class Gateway:
                 headers = {"Content-Type": self.reload["content_type"]}
                 # Whatever proxy the environment names, this stays on loopback.
                 opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-                opener.open(urllib.request.Request(self.reload["url"], body, headers), timeout=30).read()
+                opener.open(urllib.request.Request(self.post_url, body, headers), timeout=30).read()
 
     def stop(self):
         if not self.process:

@@ -52,6 +52,19 @@ def pss_kib(pids):
     return total
 
 
+def wakeups(pids):
+    """How often the threads of processes have gone to sleep so far."""
+    total = 0
+    for pid in pids:
+        try:
+            for task in os.listdir(f"/proc/{pid}/task"):
+                text = Path(f"/proc/{pid}/task/{task}/status").read_text()
+                total += int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", text, re.M)[1])
+        except OSError:
+            pass
+    return total
+
+
 def machine():
     """Busy seconds and stolen seconds of all CPUs together."""
     fields = [int(x) / TICKS for x in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
@@ -65,7 +78,8 @@ class Quiet:
         self.pids = pids
 
     def now(self):
-        children, own = (resource.getrusage(who) for who in (resource.RUSAGE_CHILDREN, resource.RUSAGE_SELF))
+        children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        own = resource.getrusage(resource.RUSAGE_SELF)
         ours = cpu(self.pids) + children.ru_utime + children.ru_stime + own.ru_utime + own.ru_stime
         return time.time(), *machine(), ours
 
@@ -81,8 +95,8 @@ class Quiet:
 
 
 def own_group():
-    """One scheduler group for load, upstream and gateways, and as root ahead of whatever else runs here: the kernel
-    shares CPUs between sessions first, so that `nice` alone would do nothing."""
+    """One scheduler group for load, upstream and gateways, and as root ahead of whatever else runs
+    here: the kernel shares CPUs between sessions first, so that `nice` alone would do nothing."""
     try:
         if os.getpid() != os.getsid(0):
             os.setsid()

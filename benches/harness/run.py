@@ -4,9 +4,9 @@ import os
 import signal
 import time
 
-from .figures import CASES, FIGURES
+from . import report
 from .gateway import Gateway, Upstream
-from .report import added_latency, doubts, price_of_judging, table
+from .registry import CASES, shown
 from .settings import HERE, RESULTS
 
 
@@ -14,8 +14,9 @@ class Run:
     def __init__(self, options):
         self.options, self.records, self.failures = options, [], []
         self.gateways = [Gateway(name, options.workers) for name in options.gateways]
-        self.about = {"date": time.strftime("%F %T"), "kernel": os.uname().release, "cpus": os.cpu_count(),
-                      "arguments": vars(options), "versions": {g.name: g.version() for g in self.gateways}}
+        self.about = {"date": time.strftime("%F %T"), "kernel": os.uname().release,
+                      "cpus": os.cpu_count(), "arguments": vars(options),
+                      "versions": {g.name: g.version() for g in self.gateways}}
         self.path = RESULTS / time.strftime("%Y%m%d-%H%M%S")
 
     def attempt(self, what, gateway, act):
@@ -29,47 +30,40 @@ class Run:
             print(f"!! {failure}", flush=True)
             return None
 
-    def note(self, case, gateway, number_of_round, figures):
+    def note(self, case, gateway, round_, figures):
         if not figures:
             return
-        self.records.append({"case": case, "gateway": gateway.name, "round": number_of_round, "figures": figures})
-        shown = " ".join(f"{heading}={figures[key]}" for key, heading in FIGURES[case][:2] if key in figures)
-        print(f"{time.strftime('%T')} round {number_of_round} {case:9} {gateway.name:8} {shown}", flush=True)
-        text = json.dumps({"about": self.about, "records": self.records}, indent=1)
-        self.path.with_suffix(".json").write_text(text)
+        self.records.append({"case": case, "gateway": gateway.name, "round": round_,
+                             "figures": figures})
+        pairs = shown(case)[:3]
+        said = " ".join(f"{heading}={figures[key]}" for key, heading in pairs if key in figures)
+        print(f"{time.strftime('%T')} round {round_} {case:14} {gateway.name:8} {said}", flush=True)
+        found = {"about": self.about, "records": self.records, "failures": self.failures}
+        self.path.with_suffix(".json").write_text(json.dumps(found, indent=1))
 
-    def start(self, gateway, round_):
-        figures = self.attempt("start", gateway, gateway.start)
-        if not gateway.is_direct and figures is None:
-            gateway.stop()
-            return False
-        if "startup" in self.options.case:
-            self.note("startup", gateway, round_, figures)
-        return True
+    def start(self, gateway, variant):
+        if gateway.is_direct:
+            return not variant
+        if self.attempt(f"start {variant}".strip(), gateway, lambda: gateway.start(variant)):
+            return True
+        gateway.stop()
+        return False
+
+    def settle(self, gateway):
+        """Waits for what is still being sampled, and ends the gateway."""
+        if gateway.later:
+            gateway.later.join()
+            self.note(*gateway.noted)
+            gateway.later = None
+        gateway.stop()
 
     def all(self):
-        options, cases = self.options, [case for case in self.options.case if CASES[case]]
         up = Upstream()
         try:
-            for round_ in range(1, options.rounds + 1):
-                # Each case on each gateway in turn, and another one first in each round: the speed of machines drifts.
+            for round_ in range(1, self.options.rounds + 1):
+                # Another gateway is first in each round: the speed of machines drifts.
                 turn = (round_ - 1) % len(self.gateways)
-                order = self.gateways[turn:] + self.gateways[:turn]
-                shared = [case for case in cases if not hasattr(CASES[case], "is_fresh")]
-                if shared or "startup" in options.case:
-                    running = [gateway for gateway in order if self.start(gateway, round_)]
-                    for case in shared:
-                        for gateway in running:
-                            self.one(case, gateway, up, round_)
-                    for gateway in running:
-                        gateway.stop()
-                for case in (case for case in cases if case not in shared):
-                    for gateway in order:
-                        if gateway.is_direct or (case == "reload" and not gateway.reload):
-                            continue
-                        if self.attempt("start", gateway, gateway.start):
-                            self.one(case, gateway, up, round_)
-                        gateway.stop()
+                self.round(round_, self.gateways[turn:] + self.gateways[:turn], up)
         finally:
             # A second signal would leave something behind.
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -78,20 +72,49 @@ class Run:
                 gateway.stop()
             up.stop()
 
+    def round(self, round_, order, up):
+        for gateway in order:
+            gateway.round = round_
+        cases = [CASES[name] for name in self.options.case if round_ <= CASES[name].rounds]
+        for variant in dict.fromkeys(case.variant for case in cases if not case.is_fresh):
+            running = [gateway for gateway in order if self.start(gateway, variant)]
+            for case in cases:
+                if case.is_fresh or case.variant != variant:
+                    continue
+                if case.is_together:
+                    self.together(case, running, up, round_)
+                    continue
+                # Each case on each gateway in turn.
+                for gateway in running:
+                    self.one(case, gateway, up, round_)
+            for gateway in running:
+                gateway.stop()
+        for case in (case for case in cases if case.is_fresh):
+            for gateway in order:
+                if gateway.is_direct:
+                    continue
+                self.settle(gateway)
+                if self.start(gateway, case.variant):
+                    self.one(case, gateway, up, round_)
+                if not gateway.later:
+                    gateway.stop()
+        for gateway in order:
+            self.settle(gateway)
+
     def one(self, case, gateway, up, round_):
-        self.note(case, gateway, round_, self.attempt(case, gateway, lambda: CASES[case](gateway, up, self.options)))
+        figures = self.attempt(case.name, gateway, lambda: case.run(gateway, up, self.options))
+        if gateway.later:
+            gateway.noted = case.name, gateway, round_, figures
+        else:
+            self.note(case.name, gateway, round_, figures)
+
+    def together(self, case, running, up, round_):
+        found = self.attempt(case.name, running[0], lambda: case.run(running, up, self.options))
+        for gateway in running:
+            self.note(case.name, gateway, round_, (found or {}).get(gateway.name))
 
     def show(self):
-        about, options = self.about, self.options
-        text = f"{about['date']}, kernel {about['kernel']}, {about['cpus']} CPUs, {options.rounds} rounds of {options.dur} s\n\n"
-        text += "".join(f"- {name}: {version}\n" for name, version in about["versions"].items() if version)
-        text += f"\nThe figures of {options.ref}, and the others as multiples of them:\n\n"
-        text += table(self.records, options.gateways, options.ref) + "\n"
-        if price := price_of_judging(self.records, self.gateways):
-            text += f"\nGateway CPU for what is judged:\n\n{price}\n"
-        if added := added_latency(self.records, self.gateways):
-            text += f"\nAdded to the first messages of kurento-client:\n\n{added}\n"
-        if doubt := doubts(self.records, self.failures):
-            text += f"\nTo be doubted:\n\n{doubt}\n"
+        text = report.text(self.about, self.records, self.failures)
         self.path.with_suffix(".md").write_text(text)
-        print(f"\n{text}\nEvery measurement: {self.path.with_suffix('.json').relative_to(HERE.parent)}")
+        result = self.path.with_suffix(".json").relative_to(HERE.parent)
+        print(f"\n{text}\nEvery measurement: {result}")
