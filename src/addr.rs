@@ -1,10 +1,14 @@
 //! Addresses by their role: listener, peer, client, network.
 
+mod set;
+
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+pub use set::NetworkSet;
 
 /// An address to listen on, written `IP:port` (`[::]:443`, `127.0.0.1:8443`). Names are not
 /// accepted: a listener that needs DNS does not start on a machine whose network comes up late.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::addr::{ClientAddr, Network};
+use crate::addr::{ClientAddr, NetworkSet};
 
 /// `[limits]`. The defaults suit a signalling server whose clients may be a whole school behind one
 /// address.
@@ -20,7 +20,7 @@ pub struct Limits {
     /// Refused messages of one WebSocket; more close it with 1008.
     pub refusals_per_tunnel: Rate,
     /// Networks to which the limits per client do not apply.
-    pub exempt: Vec<Network>,
+    pub exempt: NetworkSet,
     /// The time from the first byte of a request head, or of a TLS handshake, to the last.
     pub header_timeout: Duration,
     /// The time that a kept-alive connection may be idle between requests.
@@ -38,7 +38,7 @@ pub struct Limits {
 impl Limits {
     /// Whether the limits per client do not apply to this client.
     pub fn exempts(&self, client: ClientAddr) -> bool {
-        self.exempt.iter().any(|net| net.contains(client))
+        self.exempt.contains(client)
     }
 }
 

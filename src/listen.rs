@@ -10,7 +10,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 
 pub use crate::addr::Kind;
-use crate::addr::{ListenAddr, Network, PeerAddr};
+use crate::addr::{ListenAddr, NetworkSet, PeerAddr};
 use crate::host::HostName;
 use crate::socket::watch_peer;
 use crate::telemetry::summed;
@@ -42,9 +42,9 @@ pub struct ListenSpec {
     /// The path at which health checks by address are answered.
     pub health_path: Option<Box<str>>,
     /// Networks of load balancers, which must send a PROXY header.
-    pub proxy_protocol: Vec<Network>,
+    pub proxy_protocol: NetworkSet,
     /// Networks of proxies whose `X-Forwarded-For` and `Forwarded` are believed.
-    pub trusted_proxies: Vec<Network>,
+    pub trusted_proxies: NetworkSet,
     /// The header field in which these proxies name the client by its address alone.
     pub client_address_header: Option<HeaderName>,
 }

@@ -13,12 +13,9 @@ impl Places {
     pub(super) fn of(text: &str, document: &DeTable<'_>) -> Self {
         let mut places = Vec::new();
         add_table(document, &Place::root(), &mut places);
-        Self(
-            places
-                .into_iter()
-                .map(|place| located(text, place))
-                .collect(),
-        )
+        // So that one pass over the text finds all of them.
+        places.sort_by_key(|place| place.at);
+        Self(located(text, places))
     }
 
     /// Where a key is, as a problem without a text.
@@ -58,14 +55,25 @@ fn add(value: &Node<DeValue<'_>>, place: Place, places: &mut Vec<Place>) {
     places.push(place);
 }
 
-fn located(text: &str, place: Place) -> Problem {
+fn located(text: &str, places: Vec<Place>) -> Vec<Problem> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let before = text.get(..place.at).unwrap_or_default();
-    let line = before.rsplit('\n').next().unwrap_or_default();
-    Problem {
-        line: 1 + before.matches('\n').count(),
-        column: 1 + line.chars().count(),
-        key: place.key,
-        text: String::new(),
-    }
+    let (mut line, mut column, mut end) = (1, 1, 0);
+    let of = |Place { at, key }: Place| {
+        let between = text.get(end..at).unwrap_or_default();
+        end = at;
+        match between.rsplit_once('\n') {
+            Some((lines, last)) => {
+                line += 1 + lines.matches('\n').count();
+                column = 1 + last.chars().count();
+            }
+            None => column += between.chars().count(),
+        }
+        Problem {
+            line,
+            column,
+            key,
+            text: String::new(),
+        }
+    };
+    places.into_iter().map(of).collect()
 }

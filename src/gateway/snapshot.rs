@@ -109,7 +109,11 @@ fn limits(config: &Config, budget: &budget::Budget) -> Limits {
         ..config.limits.clone()
     };
     // Many clients share the connections of a proxy.
-    limits.exempt.extend(&config.listen.trusted_proxies);
+    let proxies = config.listen.trusted_proxies.listed();
+    limits.exempt = [limits.exempt.listed(), proxies]
+        .concat()
+        .into_iter()
+        .collect();
     limits
 }
 

@@ -57,6 +57,10 @@ impl Policy {
 
     /// Whether it admits the same clients as another, to the same messages.
     pub fn permits_the_same(&self, other: &Self) -> bool {
+        // Most routes share their policies.
+        if std::ptr::eq(self, other) {
+            return true;
+        }
         let of_messages = self.messages().map(MessageRules::rules);
         self.rule == other.rule && of_messages == other.messages().map(MessageRules::rules)
     }

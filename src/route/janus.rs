@@ -2,10 +2,12 @@
 //! whole path in any case: `/x/janus/1` and `/JANUS` are `/janus` to it. So a route for `/` to the
 //! same server would bypass the policy of a route for `/janus`.
 
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use super::upstream::{Protocol, UpstreamSpec};
-use super::{Forward, Route, Target};
+use super::{Route, Target, UpstreamId};
+use crate::policy::Policy;
 
 /// Base paths of other routes to the same servers with other policies: each percent-decoded and in
 /// lower case, and as written.
@@ -14,37 +16,81 @@ pub(super) struct BasePaths(Box<[(Box<str>, Box<str>)]>);
 
 /// For each route, the base paths that its requests must not contain.
 pub(super) fn base_paths(routes: &[Route], upstreams: &[Arc<UpstreamSpec>]) -> Vec<BasePaths> {
-    let of = |route: &Route| {
-        let Target::Forward(to) = &route.target else {
+    let forwarding = forwarding(routes);
+    let distinct: HashSet<&Forwarding> = forwarding.iter().flatten().collect();
+    let of = |own: &Option<Forwarding>| {
+        let Some(own) = own else {
             return BasePaths::default();
         };
-        let own = lower(&to.path_at_upstream(&route.path));
-        let others = routes
+        let others = distinct
             .iter()
-            .filter(|other| !other.policy.permits_the_same(&route.policy));
-        let others = others.filter_map(|other| match &other.target {
-            Target::Forward(of) if is_same_janus(to, of, upstreams) => {
-                Some(of.path_at_upstream(&other.path))
-            }
-            _ => None,
-        });
-        let all = others.map(|base| (lower(&base), base.trim_end_matches('/').into()));
-        let all = all.map(|(base, exact)| (base.trim_end_matches('/').into(), exact));
+            .filter(|other| other.policy != own.policy && own.is_same_janus(other, upstreams));
+        let all = others.map(|other| (other.base.trim_end_matches('/'), &*other.exact));
         // A route whose own path contains the base path is meant to; `ianitor check` warns about
         // it.
+        let all = all.filter(|(base, _)| !base.is_empty() && !is_in(base, &own.base));
+        let all: BTreeSet<_> = all.collect();
+        let all = all.into_iter();
         BasePaths(
-            all.filter(|(base, _): &(Box<str>, _)| !base.is_empty() && !is_in(base, &own))
+            all.map(|(base, exact)| (base.into(), exact.into()))
                 .collect(),
         )
     };
-    routes.iter().map(of).collect()
+    forwarding.iter().map(of).collect()
 }
 
-fn is_same_janus(one: &Forward, other: &Forward, upstreams: &[Arc<UpstreamSpec>]) -> bool {
-    one.upstreams().any(|one| {
-        let mut others = other.upstreams();
-        others.any(|other| shares_janus(&upstreams[one.0], &upstreams[other.0]))
-    })
+/// What routes to upstreams are compared by. Many routes may have the same.
+#[derive(PartialEq, Eq, Hash)]
+struct Forwarding {
+    /// The same for policies that permit the same.
+    policy: usize,
+    upstream: UpstreamId,
+    websocket: Option<UpstreamId>,
+    /// The path at the upstream, percent-decoded and in lower case.
+    base: String,
+    /// The same as written, without a slash at the end.
+    exact: Box<str>,
+}
+
+impl Forwarding {
+    fn upstreams(&self) -> impl Iterator<Item = UpstreamId> {
+        std::iter::once(self.upstream).chain(self.websocket)
+    }
+
+    fn is_same_janus(&self, other: &Self, upstreams: &[Arc<UpstreamSpec>]) -> bool {
+        self.upstreams().any(|one| {
+            let mut others = other.upstreams();
+            others.any(|other| shares_janus(&upstreams[one.0], &upstreams[other.0]))
+        })
+    }
+}
+
+/// For each route; `None` where it leads to no upstream.
+fn forwarding(routes: &[Route]) -> Vec<Option<Forwarding>> {
+    let mut policies: Vec<&Policy> = Vec::new();
+    let mut forwarding = Vec::with_capacity(routes.len());
+    for route in routes {
+        let Target::Forward(to) = &route.target else {
+            forwarding.push(None);
+            continue;
+        };
+        let known = policies
+            .iter()
+            .position(|policy| policy.permits_the_same(&route.policy));
+        let policy = known.unwrap_or_else(|| {
+            policies.push(&route.policy);
+            policies.len() - 1
+        });
+        let base = to.path_at_upstream(&route.path);
+        forwarding.push(Some(Forwarding {
+            policy,
+            upstream: to.upstream,
+            websocket: to.websocket,
+            base: lower(&base),
+            exact: base.trim_end_matches('/').into(),
+        }));
+    }
+    forwarding
 }
 
 /// Whether two upstreams share a server, and at least one of them declares it as a Janus.

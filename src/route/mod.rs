@@ -284,51 +284,43 @@ impl RouteTable {
     /// Sorts the routes, of which no two have the same host and path (the configuration checks
     /// that).
     pub fn new(routes: Vec<Route>, upstreams: Vec<Arc<UpstreamSpec>>) -> Self {
-        let base_paths = janus::base_paths(&routes, &upstreams);
-        let keeps_slashes = routes.iter().any(Route::keeps_slashes);
         let mut table = Self {
+            base_paths: janus::base_paths(&routes, &upstreams),
+            keeps_slashes: routes.iter().any(Route::keeps_slashes),
             routes,
             upstreams,
-            base_paths,
-            keeps_slashes,
             ..Self::default()
         };
-        let hosts: Vec<HostPattern> = table.routes.iter().filter_map(|r| r.host.clone()).collect();
-        for pattern in hosts {
+        let mut ids: HashMap<Option<HostPattern>, Vec<RouteId>> = HashMap::new();
+        for (at, route) in table.routes.iter().enumerate() {
+            let of_host = ids.entry(route.host.clone()).or_default();
+            of_host.push(RouteId(at));
+        }
+        let of = |host: Option<HostPattern>| ids.get(&host).map(Vec::as_slice).unwrap_or_default();
+        for pattern in ids.keys().flatten() {
+            let (own, every) = (of(Some(pattern.clone())), of(None));
             match pattern {
-                HostPattern::Exact(ref host) => {
-                    let list = table.sorted(|route| match &route.host {
-                        None => true,
-                        Some(other) => other.matches(host),
-                    });
+                HostPattern::Exact(host) => {
+                    let wildcard = parent(host).map(HostPattern::Wildcard);
+                    let wider = wildcard.map(|wildcard| of(Some(wildcard)));
+                    let list = table.sorted(&[own, wider.unwrap_or_default(), every]);
                     table.by_host.insert(host.clone(), list);
                 }
-                HostPattern::Wildcard(ref parent) => {
-                    let list = table.sorted(|route| {
-                        route.host.is_none() || route.host.as_ref() == Some(&pattern)
-                    });
+                HostPattern::Wildcard(parent) => {
+                    let list = table.sorted(&[own, every]);
                     table.by_parent.insert(parent.clone(), list);
                 }
             }
         }
-        table.any_host = table.sorted(|route| route.host.is_none());
+        table.any_host = table.sorted(&[of(None)]);
         table
     }
 
-    fn sorted(&self, keep: impl Fn(&Route) -> bool) -> Vec<RouteId> {
-        let mut ids: Vec<RouteId> = (0..self.routes.len())
-            .map(RouteId)
-            .filter(|id| keep(self.route(*id)))
-            .collect();
-        ids.sort_by_key(|id| {
-            let route = self.route(*id);
-            let host_rank = match route.host {
-                Some(HostPattern::Exact(_)) => 0,
-                Some(HostPattern::Wildcard(_)) => 1,
-                None => 2,
-            };
-            (Reverse(route.path.rank()), host_rank)
-        });
+    /// The routes of several lists, the more exact host first.
+    fn sorted(&self, lists: &[&[RouteId]]) -> Vec<RouteId> {
+        let mut ids = lists.concat();
+        // Stable: of two with paths of one rank, the first list is the more exact host.
+        ids.sort_by_key(|id| Reverse(self.route(*id).path.rank()));
         ids
     }
 
@@ -427,11 +419,15 @@ impl RouteTable {
         if self.by_parent.is_empty() {
             return &self.any_host;
         }
-        let parent = host.parent().and_then(|parent| parent.parse().ok());
-        parent
-            .and_then(|parent: HostName| self.by_parent.get(&parent))
+        parent(host)
+            .and_then(|parent| self.by_parent.get(&parent))
             .unwrap_or(&self.any_host)
     }
+}
+
+/// The name that a wildcard for this host is of.
+fn parent(host: &HostName) -> Option<HostName> {
+    host.parent()?.parse().ok()
 }
 
 /// Why no route was found.

@@ -10,7 +10,7 @@ use super::client_scheme::client_came_by;
 use super::redirect::redirect;
 use super::reject::Rejection;
 use super::reply::{Reply, Served};
-use crate::addr::{ClientAddr, Kind, Network};
+use crate::addr::{ClientAddr, Kind, NetworkSet};
 use futures_util::future::{Ready, ready};
 
 /// Answers what may not be served on `listen.plain`, and passes on what may, and every request of
@@ -36,7 +36,7 @@ fn is_from_proxy(inbound: &Inbound) -> bool {
 }
 
 /// Whether the peer is a known proxy, or on this machine.
-fn is_known(peer: ClientAddr, trusted: &[Network]) -> bool {
+fn is_known(peer: ClientAddr, trusted: &NetworkSet) -> bool {
     peer.ip().is_loopback() || is_trusted(peer, trusted)
 }
 
@@ -47,6 +47,7 @@ mod tests {
     #[test]
     fn only_this_machine_and_known_proxies_may_ask() {
         let trusted = ["10.0.0.0/8", "2001:db8::/32"].map(|net| net.parse().unwrap());
+        let trusted = trusted.into_iter().collect();
         for (peer, want) in [
             ("127.0.0.1", true),
             ("::1", true),

@@ -10,7 +10,7 @@ use http::header::{self, HeaderMap, HeaderValue};
 
 use super::Inbound;
 use super::reject::Rejection;
-use crate::addr::{ClientAddr, Network};
+use crate::addr::{ClientAddr, NetworkSet};
 use crate::proxy::headers::Origin;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -55,8 +55,8 @@ fn from_header(
     }
 }
 
-pub(super) fn is_trusted(client: ClientAddr, trusted: &[Network]) -> bool {
-    trusted.iter().any(|net| net.contains(client))
+pub(super) fn is_trusted(client: ClientAddr, trusted: &NetworkSet) -> bool {
+    trusted.contains(client)
 }
 
 /// The chain cannot be parsed, or contradicts itself.
@@ -64,7 +64,7 @@ pub(super) fn is_trusted(client: ClientAddr, trusted: &[Network]) -> bool {
 struct BadChain;
 
 /// The client that `X-Forwarded-For` or `Forwarded` names; `None` if the request has neither.
-fn from_chain(headers: &HeaderMap, trusted: &[Network]) -> Result<Option<ClientAddr>, BadChain> {
+fn from_chain(headers: &HeaderMap, trusted: &NetworkSet) -> Result<Option<ClientAddr>, BadChain> {
     let old = right_most(
         elements(headers, &X_FORWARDED_FOR)?
             .iter()
@@ -116,7 +116,7 @@ fn split(text: &str, separator: char) -> Result<Vec<&str>, BadChain> {
 }
 
 /// From the right, the first address that is not a trusted proxy; the left-most if all are.
-fn right_most<I>(chain: I, trusted: &[Network]) -> Result<Option<ClientAddr>, BadChain>
+fn right_most<I>(chain: I, trusted: &NetworkSet) -> Result<Option<ClientAddr>, BadChain>
 where
     I: DoubleEndedIterator<Item = Result<ClientAddr, BadChain>>,
 {
@@ -196,6 +196,7 @@ mod tests {
             );
         }
         let trusted = ["10.0.0.0/8", "2001:db8::/32"].map(|net| net.parse().unwrap());
+        let trusted = trusted.into_iter().collect();
         from_chain(&map, &trusted).map(|client| client.map(|client| client.to_string()))
     }
 

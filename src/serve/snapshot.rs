@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::HeaderName;
 use rustls::ClientConfig;
 
-use crate::addr::Network;
+use crate::addr::NetworkSet;
 use crate::files::Guard;
 use crate::host::HostName;
 use crate::limits::Limits;
@@ -43,9 +43,9 @@ pub struct Snapshot {
     /// Server names whose TLS connections are passed to another server undecrypted.
     pub passthrough: Vec<Passthrough>,
     /// Load balancers, which must send a PROXY header.
-    pub balancers: Vec<Network>,
+    pub balancers: NetworkSet,
     /// Proxies whose `X-Forwarded-For` and `Forwarded` are believed.
-    pub trusted_proxies: Vec<Network>,
+    pub trusted_proxies: NetworkSet,
     /// The header field in which these proxies name the client by its address alone.
     pub client_address_header: Option<HeaderName>,
     /// The path at which health checks by address are answered.

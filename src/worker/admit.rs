@@ -21,8 +21,7 @@ use crate::serve::over_limit::{self, OverLimit};
 pub(super) fn admit(stream: TcpStream, peer: PeerAddr, kind: Kind, port: u16, worker: &Rc<Worker>) {
     let view = worker.view();
     let snapshot = &view.snapshot;
-    let mut balancers = snapshot.balancers.iter();
-    let expects_proxy_header = balancers.any(|net| net.contains(peer.client()));
+    let expects_proxy_header = snapshot.balancers.contains(peer.client());
     let slots = &worker.shared.slots;
     let slot = match expects_proxy_header {
         true => slots.take_unknown(&snapshot.limits),

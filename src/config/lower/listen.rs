@@ -1,6 +1,6 @@
 //! `[listen]`: health checks, and listeners for proxies.
 
-use crate::addr::{ListenAddr, Network};
+use crate::addr::{ListenAddr, NetworkSet};
 use crate::config::diagnostics::Diagnostics;
 use crate::config::problem::Spanned;
 use crate::route::local;
@@ -10,7 +10,7 @@ use crate::route::path::PathPrefix;
 pub(super) fn note_plain(
     plain: &[Spanned<ListenAddr>],
     for_everybody: Option<&Spanned<bool>>,
-    proxies: &[&Vec<Network>],
+    proxies: &[&NetworkSet],
     diag: &Diagnostics<'_>,
 ) {
     if let (Some(said), []) = (for_everybody.filter(|said| said.value), plain) {

@@ -41,7 +41,7 @@ use super::tables::RawRoute;
 use super::tables::{Raw, RawListen, RawPair, RawPassthrough, RawTls};
 use super::values::SocketPath;
 use crate::acme::CertSpec;
-use crate::addr::{ListenAddr, Network};
+use crate::addr::{ListenAddr, Network, NetworkSet};
 use crate::control::ControlSpec;
 use crate::host::{HostName, HostPattern};
 use crate::listen::ListenSpec;
@@ -340,7 +340,7 @@ fn has_no_certificate(raw: &RawTls) -> bool {
 }
 
 /// The proxies that are trusted to report the client.
-fn lower_believed(networks: Vec<Spanned<Network>>, diag: &Diagnostics<'_>) -> Vec<Network> {
+fn lower_believed(networks: Vec<Spanned<Network>>, diag: &Diagnostics<'_>) -> NetworkSet {
     note_twice(&networks, diag);
     for everybody in everybody::on_the_internet(&networks) {
         let text = "lets any client claim any address; write the addresses of your own machines";

@@ -2,7 +2,7 @@
 
 use super::host_slips::bad_host;
 use super::{STRING, one_for_each, quoted};
-use crate::addr::{ListenAddr, Network};
+use crate::addr::{ListenAddr, Network, NetworkSet};
 use crate::config::everybody;
 use crate::config::read::{List, Read, Value, Write, valid};
 use crate::config::schema::{Form, Kind};
@@ -61,10 +61,10 @@ impl Write for Network {
 pub(in crate::config) struct Exempt;
 
 impl Read for Exempt {
-    type Out = Vec<Network>;
+    type Out = NetworkSet;
     const FORM: Form = <List<Network>>::FORM;
 
-    fn read(value: &Value<'_>) -> Option<Vec<Network>> {
+    fn read(value: &Value<'_>) -> Option<NetworkSet> {
         let list = valid(List::<Network>::read(value)?);
         for everybody in everybody::on_the_internet(&list) {
             let text = "exempts every client from the limits; write your own networks";
@@ -75,10 +75,10 @@ impl Read for Exempt {
 }
 
 impl Write for Exempt {
-    type Plain = Vec<Network>;
+    type Plain = NetworkSet;
 
-    fn write(value: &Vec<Network>) -> String {
-        List::<Network>::write(value)
+    fn write(value: &NetworkSet) -> String {
+        List::<Network>::write(&value.listed().to_vec())
     }
 }
 
