@@ -108,7 +108,9 @@ impl Gateway {
         let key_tasks = prepared.issuers.start()?;
         services.start(prepared.orders, &prepared.config)?;
         let challenges = Arc::clone(&services.challenges);
-        let shared = SharedState::new(&snapshot, tagger, challenges, resolver, access, audit);
+        let shared = SharedState::new(
+            &snapshot, workers, tagger, challenges, resolver, access, audit,
+        );
         let metrics: Vec<_> = (0..workers).map(|_| WorkerMetrics::new()).collect();
         let board = Board::new(
             metrics.clone(),
@@ -120,15 +122,18 @@ impl Gateway {
         let started = prepared.status.start(&board)?;
         let (ended, worker_ended) = mpsc::channel(1);
         let sockets = distribute(prepared.new_listeners, workers).into_iter();
-        let setups = sockets.zip(metrics).map(|(sockets, metrics)| Setup {
+        let (peers, inboxes) = worker::peers(workers);
+        let each = sockets.zip(metrics).zip(peers).zip(inboxes);
+        let setups = each.map(|(((sockets, metrics), peers), inbox)| Setup {
             snapshot: Arc::clone(&snapshot),
             sockets,
             shared: Arc::clone(&shared),
             metrics,
+            peers,
+            inbox,
         });
         let workers = setups
-            .enumerate()
-            .map(|(number, setup)| worker::spawn(number, setup, ended.clone()))
+            .map(|setup| worker::spawn(setup, ended.clone()))
             .collect::<io::Result<_>>()?;
         listeners::log_changes(&[], &prepared.listeners);
         let mut status = None;

@@ -4,22 +4,30 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use crate::addr::Kind;
-use crate::slot::Slot;
+use crate::slot::{Slot, WorkerSlot};
 use crate::telemetry::metrics::{ListenerCounts, WorkerMetrics};
 
 /// A connection's slot. While this exists, the connection is counted as open on its listener.
 #[derive(Debug)]
 pub struct ConnectionGuard {
     slot: Slot,
+    /// The worker's count.
+    _of_worker: WorkerSlot,
     kind: Kind,
     metrics: Arc<WorkerMetrics>,
 }
 
 impl ConnectionGuard {
     /// Counts a connection that has a slot.
-    pub fn new(slot: Slot, kind: Kind, metrics: &Arc<WorkerMetrics>) -> Self {
+    pub fn new(
+        slot: Slot,
+        of_worker: WorkerSlot,
+        kind: Kind,
+        metrics: &Arc<WorkerMetrics>,
+    ) -> Self {
         let guard = Self {
             slot,
+            _of_worker: of_worker,
             kind,
             metrics: Arc::clone(metrics),
         };

@@ -9,7 +9,7 @@ use super::renewals::Renewals;
 use super::snapshot::Snapshot;
 use crate::auth::{AuthFailures, Tagger};
 use crate::resolve::Resolver;
-use crate::slot::{OpenFiles, Slots, Sockets};
+use crate::slot::{OpenFiles, Slots, Sockets, WorkerLoads};
 use crate::telemetry::audit::AuditLog;
 use crate::tls::challenges::Challenges;
 
@@ -20,6 +20,8 @@ use crate::tls::challenges::Challenges;
 pub struct SharedState {
     /// Client connections, and what each client has open.
     pub slots: Arc<Slots>,
+    /// The same by worker.
+    pub loads: Arc<WorkerLoads>,
     /// Sockets to upstream servers.
     pub sockets: Arc<Sockets>,
     /// Open files.
@@ -46,6 +48,7 @@ impl SharedState {
     /// Nothing is open yet; the limits are those of the snapshot.
     pub fn new(
         snapshot: &Snapshot,
+        workers: usize,
         tagger: Arc<Tagger>,
         challenges: Arc<Challenges>,
         resolver: Resolver,
@@ -54,6 +57,7 @@ impl SharedState {
     ) -> Arc<Self> {
         Arc::new(Self {
             slots: Slots::new(),
+            loads: WorkerLoads::new(workers),
             sockets: Sockets::new(snapshot.upstream_sockets),
             files: OpenFiles::new(snapshot.open_files),
             auth_failures: AuthFailures::new(),

@@ -6,6 +6,7 @@
 //! - A [`SocketSlot`] is held by each socket to a server, an [`UpstreamUse`] by each request or
 //!   tunnel that uses one.
 //! - A [`FileSlot`] is held by each open file.
+//! - A [`WorkerSlot`] is held by each client connection: new ones are distributed by these.
 //!
 //! Each is taken back when it is dropped.
 
@@ -14,9 +15,11 @@ mod files;
 mod share;
 mod slots;
 mod sockets;
+mod workers;
 
 pub use client::{CountedClient, StreamSlot, UnreadShare, UpstreamUse};
 pub use files::{FileSlot, OpenFiles};
 pub use share::OverShare;
 pub use slots::{Full, Slot, Slots};
 pub use sockets::{MaxConnections, NoRoom, ServerRoom, SocketSlot, Sockets};
+pub use workers::{WorkerLoads, WorkerSlot};

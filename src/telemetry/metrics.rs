@@ -58,6 +58,15 @@ pub struct ListenerCounts {
     pub closed: Count,
 }
 
+impl ListenerCounts {
+    /// Connections that are open.
+    pub fn open(&self) -> u64 {
+        // Closed connections are read first, so that the difference is never negative.
+        let closed = self.closed.get();
+        self.accepted.get().saturating_sub(closed)
+    }
+}
+
 /// The outcome of a TLS handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Handshake {
@@ -135,6 +144,8 @@ pub struct WorkerMetrics {
     pub http: ListenerCounts,
     /// Plain listeners for proxies that end TLS.
     pub plain: ListenerCounts,
+    /// Connections that it accepted and handed over to another worker.
+    pub handed_over: Count,
     /// Connections that were rejected, by the limit that was reached.
     pub refused: Tally,
     /// TLS handshakes, by [`Handshake`].
@@ -168,6 +179,7 @@ impl Default for WorkerMetrics {
             https: ListenerCounts::default(),
             http: ListenerCounts::default(),
             plain: ListenerCounts::default(),
+            handed_over: Count::default(),
             refused: Tally::default(),
             handshakes: Default::default(),
             handshake_failures: Tally::default(),

@@ -1,44 +1,34 @@
-//! Whether an accepted connection gets a slot.
+//! Whether an accepted connection gets a slot, and which worker serves it.
 
 use std::rc::Rc;
 
 use tokio::net::TcpStream;
 
+use super::admitted::Admitted;
+use super::hand_over::Peers;
 use crate::addr::PeerAddr;
 use crate::listen::Kind;
 use crate::serve::Worker;
-use crate::serve::accepted::AcceptedConn;
-use crate::serve::conn;
-use crate::serve::connection_guard::ConnectionGuard;
 use crate::serve::over_limit::{self, OverLimit};
 
-/// Serves a connection if there is a slot for it. If not, it is rejected, unless it may come from a
-/// CA that validates a name.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the task ends with the connection, which has limits"
-)]
-pub(super) fn admit(stream: TcpStream, peer: PeerAddr, kind: Kind, port: u16, worker: &Rc<Worker>) {
+/// Serves a connection if there is a slot for it, or hands it over to a worker that has fewer. If
+/// there is no slot, it is rejected, unless it may come from a CA that validates a name.
+pub(super) fn admit(
+    (stream, peer): (TcpStream, PeerAddr),
+    (kind, port): (Kind, u16),
+    worker: &Rc<Worker>,
+    peers: &Peers,
+) {
     let view = worker.view();
     let snapshot = &view.snapshot;
     let expects_proxy_header = snapshot.balancers.contains(peer.client());
-    let slots = &worker.shared.slots;
+    let (slots, loads) = (&worker.shared.slots, &worker.shared.loads);
     let slot = match expects_proxy_header {
         true => slots.take_unknown(&snapshot.limits),
         false => slots.take(peer.client(), &snapshot.limits),
     };
-    match slot {
-        Ok(slot) => {
-            let accepted = AcceptedConn {
-                stream,
-                peer,
-                kind,
-                port,
-                slot: ConnectionGuard::new(slot, kind, &worker.metrics),
-                expects_proxy_header,
-            };
-            tokio::task::spawn_local(conn::serve(accepted, Rc::clone(worker)));
-        }
+    let slot = match slot {
+        Ok(slot) => slot,
         Err(full) => {
             let over_limit = OverLimit {
                 stream,
@@ -47,7 +37,25 @@ pub(super) fn admit(stream: TcpStream, peer: PeerAddr, kind: Kind, port: u16, wo
                 expects_proxy_header,
                 full,
             };
-            over_limit::serve(over_limit, worker);
+            return over_limit::serve(over_limit, worker);
         }
+    };
+    let server = match worker.draining.get() {
+        true => peers.own(),
+        false => loads.choose(peers.own(), slots.open()),
+    };
+    let admitted = Admitted {
+        stream,
+        peer,
+        kind,
+        port,
+        slot,
+        of_worker: loads.count(server),
+        expects_proxy_header,
+    };
+    if server == peers.own() {
+        admitted.serve(worker);
+    } else {
+        peers.hand_over(server, admitted, worker);
     }
 }

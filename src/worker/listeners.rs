@@ -9,20 +9,23 @@ use tokio::sync::oneshot;
 
 use super::admit::admit;
 use super::commands::{ListenerKey, ListenerSocket};
+use super::hand_over::Peers;
 use crate::listen;
 use crate::serve::Worker;
 
 /// A worker's open listeners. Each accepts until its sender is dropped.
 pub(super) struct Listeners {
     worker: Rc<Worker>,
+    peers: Rc<Peers>,
     open: HashMap<ListenerKey, oneshot::Sender<()>>,
 }
 
 impl Listeners {
     /// None is open yet.
-    pub(super) fn new(worker: Rc<Worker>) -> Self {
+    pub(super) fn new(worker: Rc<Worker>, peers: Peers) -> Self {
         Self {
             worker,
+            peers: Rc::new(peers),
             open: HashMap::new(),
         }
     }
@@ -40,8 +43,8 @@ impl Listeners {
         }
         for (key, port, listener) in listeners {
             let (stop, stopped) = oneshot::channel::<()>();
-            let worker = Rc::clone(&self.worker);
-            let handle = move |stream, peer| admit(stream, peer, key.0, port, &worker);
+            let (worker, peers) = (Rc::clone(&self.worker), Rc::clone(&self.peers));
+            let handle = move |stream, peer| admit((stream, peer), (key.0, port), &worker, &peers);
             tokio::task::spawn_local(listen::accept(listener, handle, async {
                 let _ = stopped.await;
             }));

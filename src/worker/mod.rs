@@ -3,16 +3,20 @@
 //!
 //! ```text
 //! thread ─┬─▶ listeners ─▶ admit ─▶ serve::conn   accepts connections and serves them
+//!         ├─▶ hand_over ───────────▶ serve::conn   serves what a busier worker has accepted
 //!         ├─▶ sweep                               once a tick: deadlines, expired permissions
 //!         └─▶ renewals                            a renewed token for tunnels that are open
 //! ```
 
 mod admit;
+mod admitted;
 mod commands;
+mod hand_over;
 mod listeners;
 mod renewals;
 mod sweep;
 mod thread;
 
 pub use commands::{Command, ListenerKey, ListenerSocket};
+pub use hand_over::{Inbox, Peers, peers};
 pub use thread::{Setup, WorkerHandle, spawn};

@@ -9,6 +9,7 @@ use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::mpsc;
 
 use super::commands::{Command, ListenerSocket};
+use super::hand_over::{self, Inbox, Peers};
 use super::listeners::Listeners;
 use super::{renewals, sweep};
 use crate::serve::Worker;
@@ -29,6 +30,10 @@ pub struct Setup {
     pub shared: Arc<SharedState>,
     /// Its counters.
     pub metrics: Arc<WorkerMetrics>,
+    /// The other workers, to which it may hand connections over.
+    pub peers: Peers,
+    /// Connections that the others hand over to it.
+    pub inbox: Inbox,
 }
 
 /// The control runtime's handle to a worker.
@@ -67,10 +72,10 @@ const GOING_AWAY: CloseReason = CloseReason {
 ///
 /// # Errors
 /// If the system does not start the thread.
-pub fn spawn(number: usize, setup: Setup, ended: mpsc::Sender<()>) -> io::Result<WorkerHandle> {
+pub fn spawn(setup: Setup, ended: mpsc::Sender<()>) -> io::Result<WorkerHandle> {
     let (commands, inbox) = mpsc::unbounded_channel();
     let thread = std::thread::Builder::new()
-        .name(format!("worker-{number}"))
+        .name(format!("worker-{}", setup.peers.own()))
         .spawn(move || {
             let _ended = ended;
             match runtime() {
@@ -101,7 +106,8 @@ async fn run(setup: Setup, mut inbox: mpsc::UnboundedReceiver<Command>) {
     let worker = Worker::new(setup.shared, setup.snapshot, setup.metrics);
     tokio::task::spawn_local(renewals::follow(Rc::clone(&worker), renewals));
     tokio::task::spawn_local(sweep::run(Rc::clone(&worker)));
-    let mut listeners = Listeners::new(Rc::clone(&worker));
+    tokio::task::spawn_local(hand_over::serve(setup.inbox, Rc::clone(&worker)));
+    let mut listeners = Listeners::new(Rc::clone(&worker), setup.peers);
     if let Err(error) = listeners.open(setup.sockets) {
         tracing::error!(%error, "a worker could not open its listeners");
         return;

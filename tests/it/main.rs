@@ -34,6 +34,7 @@ mod foreign_files;
 mod found;
 mod gathered;
 mod h2_websockets;
+mod hand_over;
 mod harness;
 mod headers;
 mod import_map;

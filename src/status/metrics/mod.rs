@@ -110,12 +110,8 @@ impl Numbers {
         let accepted = listeners
             .map(|(name, counts_of)| (labels(name), board.sum(|w| &counts_of(w).accepted)));
         let open = listeners.map(|(name, counts_of)| {
-            // Closed connections are read first, so that the difference is never negative.
-            let closed = board.sum(|w| &counts_of(w).closed);
-            (
-                labels(name),
-                board.sum(|w| &counts_of(w).accepted).saturating_sub(closed) as f64,
-            )
+            let open = board.workers().iter().map(|w| counts_of(w).open());
+            (labels(name), open.sum::<u64>() as f64)
         });
         self.counter(
             "connections_accepted",
@@ -126,6 +122,20 @@ impl Numbers {
             "connections_open",
             "Client connections that are open, tunnels included",
             open,
+        );
+        let of_workers = board.workers().iter().enumerate().map(|(number, worker)| {
+            let open = listeners.map(|(_, counts_of)| counts_of(worker).open() as f64);
+            (vec![("worker", number.to_string())], open.iter().sum())
+        });
+        self.gauge(
+            "worker_connections_open",
+            "Client connections that are open, by worker",
+            of_workers,
+        );
+        self.counter(
+            "connections_handed_over",
+            "Client connections that one worker accepted and another one serves",
+            [(Labels::new(), board.sum(|w| &w.handed_over))],
         );
         let handshakes = Handshake::ALL.map(|(how, version, outcome)| {
             let labels = vec![

@@ -189,7 +189,8 @@ fn lines(from: impl Read + Send + 'static) -> Arc<Mutex<Vec<String>>> {
     all
 }
 
-fn address(line: &str) -> SocketAddr {
+/// The address in a log line.
+pub(crate) fn address(line: &str) -> SocketAddr {
     let value = line.split_once("address=").unwrap().1;
     value.split(' ').next().unwrap().parse().unwrap()
 }
