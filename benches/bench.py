@@ -39,8 +39,8 @@ def arguments():
     add("--quick", action="store_true",
         help="what matters most, in less than five minutes, beside the gateways that are installed")
     add("--rounds", type=int, help="3, with --quick 2")
-    add("--dur", type=float, help="seconds that are measured: 1.6, with --quick 1")
-    add("--warm", type=float, help="seconds before them: 0.4, with --quick 0.3")
+    add("--dur", type=float, help="seconds that are measured: 1.5, with --quick 1")
+    add("--warm", type=float, help="seconds before them: 0.3")
     add("--rate", type=float, default=6000,
         help="requests/s of h1_rate and h2_rate, so many that all can take it")
     add("--ws-rate", type=float, default=10000, help="messages/s of ws_rate")
@@ -66,7 +66,7 @@ def arguments():
 
 def fill_in(options):
     """What follows from --quick, or its absence."""
-    usual = {"rounds": (3, 2), "dur": (1.6, 1.0), "warm": (0.4, 0.3), "idle": (9000, 3000)}
+    usual = {"rounds": (3, 2), "dur": (1.5, 1.0), "warm": (0.3, 0.3), "idle": (9000, 3000)}
     for name, (full, quick) in usual.items():
         if getattr(options, name) is None:
             setattr(options, name, quick if options.quick else full)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # make bench: this gateway beside others on this machine, loopback only. BENCH_ARGS goes
-# to bench.py; "--help" shows what there is, and NGINX=, HAPROXY= and CADDY= name binaries. Everything that it starts ends with it.
+# to bench.py; "--help" shows what there is. NGINX=, HAPROXY= and CADDY= name other binaries.
+# Everything that it starts ends with it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=scripts/lib.sh

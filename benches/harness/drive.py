@@ -34,7 +34,10 @@ class Load:
             raise
         if self.process.returncode:
             raise RuntimeError(f"bt {self.kind}: {errors[-300:]}")
-        return json.loads(out)
+        figures = json.loads(out)
+        if not figures["n"]:
+            raise RuntimeError(f"bt {self.kind}: nothing was done. {figures['first_error']}")
+        return figures
 
 
 def load(gateway, up, options, kind, **more):

@@ -159,6 +159,10 @@ class Gateway:
                 time.sleep(0.05)
         self.process.wait()
         self.process = None
+        for log in (self.folder / "access.log", self.folder / "output.log"):
+            # A line for each request of a benchmark.
+            if log.exists() and log.stat().st_size > 4 << 20:
+                log.unlink()
 
 
 def is_taken(port):

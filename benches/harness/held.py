@@ -27,14 +27,14 @@ class Later(threading.Thread):
             self.figures[f"mib_kept_{moment}s"] = round(kept, 1)
 
 
-@case(*IDLE, *KEPT, is_fresh=True, rounds=2, is_quick=True)
+@case(*IDLE, *KEPT, is_fresh=True, is_steady=True, is_quick=True)
 def idle_ws(gateway, _, options):
     # Once is enough for the minute, which the next case on this gateway has to wait for.
     moments = [] if options.quick else [12, 60] if gateway.round == 1 else [12]
     return idle(gateway, options, moments)
 
 
-@case(*IDLE, is_fresh=True, rounds=2)
+@case(*IDLE, is_fresh=True, is_steady=True)
 def idle_janus(gateway, _, options):
     """Each with a session and a handle."""
     if "janus" not in gateway.about:
@@ -69,12 +69,12 @@ def idle(gateway, options, moments, *more):
     return figures
 
 
-@case(("kib_pending", "KiB each"), is_fresh=True, rounds=2, is_quick=True)
+@case(("kib_pending", "KiB each"), is_fresh=True, is_steady=True, is_quick=True)
 def idle_lp(gateway, _, options):
     return long_polls(gateway, options)
 
 
-@case(("kib_pending", "KiB each"), is_fresh=True, rounds=2)
+@case(("kib_pending", "KiB each"), is_fresh=True, is_steady=True)
 def idle_lp_h2(gateway, _, options):
     """By HTTP/2, each on a connection of its own, as each user has."""
     return long_polls(gateway, options, "--h2", "--streams", "1")
@@ -95,7 +95,7 @@ def long_polls(gateway, options, *more):
 
 @case(("cpu_us_few", "gateway CPU us of a GET beside 100"),
       ("cpu_us_many", "gateway CPU us of a GET beside all"), ("times", "x of that beside 100"),
-      is_fresh=True, rounds=2)
+      is_fresh=True, is_steady=True)
 def growth(gateway, up, options):
     """What a request costs beside 100 idle WebSockets and beside as many as there may be."""
     few = min(100, options.idle)
@@ -114,7 +114,7 @@ def growth(gateway, up, options):
     return figures
 
 
-@case(("per_second", "wake-ups per s"), is_together=True, rounds=1, is_quick=True)
+@case(("per_second", "wake-ups per s"), is_together=True, is_steady=True, is_quick=True)
 def asleep(gateways, _, options):
     """How often threads go to sleep, so have been awake, while nothing happens."""
     seconds = 5 if options.quick else 10

@@ -23,8 +23,8 @@ class Case:
     is_fresh: bool = False
     # One call for all gateways, which only waits.
     is_together: bool = False
-    # Memory hardly differs from round to round.
-    rounds: int = 1000
+    # It hardly differs from round to round, and is left out of most.
+    is_steady: bool = False
     is_default: bool = True
     is_quick: bool = False
 
