@@ -22,6 +22,10 @@ trap pass_on HUP INT TERM
 have python3 || install_packages python3
 python3 -c 'import tomllib' 2>/dev/null || fail "python3 is too old: this needs 3.11 or newer."
 
+# What the table says of figures is right.
+(cd benches && python3 -m unittest -q harness.test_report) 2>/dev/null ||
+    fail "benches/harness/test_report.py fails: run 'python3 -m unittest harness.test_report' in benches."
+
 # shellcheck disable=SC2206 # A list of words.
 args=(${BENCH_ARGS:-})
 
