@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # make bench: this gateway beside others on this machine, loopback only. BENCH_ARGS goes
-# to bench.py; "--help" shows what there is. NGINX=, HAPROXY= and CADDY= name other binaries.
+# to bench.py; "--help" shows what there is. NGINX=, HAPROXY=, CADDY= and IANITOR=
+# name other binaries.
 # Everything that it starts ends with it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -38,12 +39,12 @@ missing=$(python3 benches/bench.py "${args[@]}" --missing)
 [ -z "$missing" ] || install_packages $missing
 
 ensure_toolchain
-cargo build --release --locked
+[ -n "${IANITOR:-}" ] || cargo build --release --locked
 cargo build --release --locked --manifest-path benches/tools/Cargo.toml
 
 # Only where both builds go to one folder is the path of the second another.
 target=${CARGO_TARGET_DIR:-}
-IANITOR=$(realpath "${target:-target}/release/ianitor")
+IANITOR=${IANITOR:-$(realpath "${target:-target}/release/ianitor")}
 BT=$(realpath "${target:-benches/tools/target}/release/bt")
 export IANITOR BT
 

@@ -35,6 +35,12 @@ class Upstream:
         self.process.wait()
 
 
+def description(name):
+    """Of one that is `like` another, what is different is enough."""
+    about = tomllib.loads((GATEWAYS / f"{name}.toml").read_text())
+    return description(about["like"]) | about if "like" in about else about
+
+
 class Gateway:
     def __init__(self, name, workers):
         self.name, self.workers, self.process = name, workers, None
@@ -43,7 +49,7 @@ class Gateway:
         self.round = 0
         self.is_direct = name == "direct"
         self.folder = WORK / name
-        about = {} if self.is_direct else tomllib.loads((GATEWAYS / f"{name}.toml").read_text())
+        about = {} if self.is_direct else description(name)
         self.about, self.reload = about, about.get("reload")
         self.port = about["port"] + PORT_OFFSET if about else UP_HTTP
         self.program = about.get("program", "")

@@ -1,4 +1,5 @@
 """The table, and what is said below it."""
+import math
 import statistics
 import tomllib
 
@@ -7,6 +8,8 @@ from .settings import HERE
 
 # Whose goals and rank are shown, and the one that goals are multiples of.
 SUBJECT, ANCHOR = "ianitor", "nginx"
+# No gateway, and an older build of the subject.
+NO_PEERS = {"direct", "before"}
 # Differences and ratios within one gateway.
 WITHOUT_RANK = {"added_us", "times_raw", "times"}
 
@@ -61,7 +64,7 @@ def verdict(goal, of):
 def rank(of, is_larger_better):
     """The subject beside the best of the others: ahead or behind only if so in every round."""
     own = of.get(SUBJECT)
-    peers = {name: x for name, x in of.items() if name not in (SUBJECT, "direct")}
+    peers = {name: x for name, x in of.items() if name not in {SUBJECT} | NO_PEERS}
     if not own or not peers:
         return ""
     pick = max if is_larger_better else min
@@ -121,7 +124,7 @@ def noise(records):
     for key, text in (("noise_pct", "other programs"), ("steal_pct", "other virtual machines")):
         found = sorted(r["figures"][key] for r in records if key in r["figures"])
         if found:
-            most = found[int((len(found) - 1) * 0.95)]
+            most = found[math.ceil((len(found) - 1) * 0.95)]
             lines.append(f"{text} used {statistics.median(found):.1f} % of the CPUs in the median, "
                          f"{most:.1f} % in one of twenty measurements")
     return "; ".join(lines)
