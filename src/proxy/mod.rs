@@ -19,6 +19,7 @@ mod error;
 mod fields;
 mod forward;
 mod framing;
+pub mod h1;
 pub mod headers;
 mod health;
 pub mod link;
