@@ -37,7 +37,9 @@
 //! sessions of BOSH and resources of WHIP belong to clients (`serve::target::{bosh, whip}`).
 //!
 //! **One task per connection.** An upstream connection has no task: the request that uses it drives
-//! it. Deadlines have no timers: one coarse tick per worker checks all of them ([`tick`]).
+//! it, and it has buffers only while there are bytes in them. HTTP towards clients is hyper's, and
+//! HTTP/1.1 towards upstreams our own ([`proxy::h1`], [`proxy::client`]). Deadlines have no timers:
+//! one coarse tick per worker checks all of them ([`tick`]).
 //!
 //! **Terms.** A *listener* is an address with its sockets; a *slot* is a counted client connection;
 //! the *peer* is the other end of a socket and the *client* is who the request is from; a *route*

@@ -4,11 +4,9 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use hyper::Response;
-use hyper::body::Incoming;
+use http::Response;
 
 use super::client::{LoadGuard, Outgoing, Pool, SendError, Sent, UpstreamConn};
-use super::request_body::BodyFault;
 use crate::addr::ClientAddr;
 use crate::route::upstream::{Balance, UpstreamSpec};
 use crate::slot::CountedClient;
@@ -27,7 +25,7 @@ pub struct Cluster {
 }
 
 /// The head of an answer, and the connection that it came over.
-pub(super) type Answered = (Response<Incoming>, Box<UpstreamConn>, LoadGuard);
+pub(super) type Answered = (Response<()>, Box<UpstreamConn>, LoadGuard);
 
 impl Cluster {
     /// The upstream's servers, each with its pool, in the same order.
@@ -150,8 +148,10 @@ impl Cluster {
             Err(SendError::Full | SendError::ServerFull | SendError::OverShare) => {}
             Err(SendError::Connect(_)) => self.counts.unreachable.inc(),
             Err(SendError::Late(_)) => self.counts.late.inc(),
-            Err(SendError::Http(error)) if BodyFault::behind(error).is_some() => {}
-            Err(SendError::Http(_) | SendError::HeadUnanswered { .. }) => self.counts.broken.inc(),
+            Err(SendError::Body(_)) => {}
+            Err(SendError::Broken(_) | SendError::HeadUnanswered { .. }) => {
+                self.counts.broken.inc();
+            }
         }
     }
 

@@ -224,11 +224,6 @@ pub struct ConnectError {
 }
 
 impl ConnectError {
-    /// The socket is connected, but HTTP could not start on it.
-    pub(super) fn http(addr: &ServerAddr, error: hyper::Error) -> Self {
-        Self::broke(addr, io::Error::other(error))
-    }
-
     /// Whether the server was there and its certificate was not trusted.
     pub fn is_distrust(&self) -> bool {
         let error = self.source.get_ref();

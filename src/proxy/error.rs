@@ -52,12 +52,9 @@ pub enum Error {
 
 impl From<SendError> for Error {
     fn from(error: SendError) -> Self {
-        let SendError::Http(error) = error else {
-            return Self::Send(error);
-        };
-        match BodyFault::behind(&error) {
-            Some(fault) => fault.into(),
-            None => Self::Send(SendError::Http(error)),
+        match error {
+            SendError::Body(fault) => Self::from(&fault),
+            error => Self::Send(error),
         }
     }
 }

@@ -4,7 +4,6 @@ use std::rc::Rc;
 
 use http::header;
 use http::{Request, Response, StatusCode, Version};
-use hyper::body::Incoming;
 
 use super::client::{LoadGuard, Outgoing, SendError, UpstreamConn};
 use super::cluster::{Answered, Cluster};
@@ -136,7 +135,7 @@ pub(super) fn prepare(
 
 /// Makes the head of an answer fit for the client.
 pub(super) fn answer(
-    mut response: Response<Incoming>,
+    mut response: Response<()>,
     (conn, load): (Box<UpstreamConn>, LoadGuard),
     progress: Option<Rc<Progress>>,
     context: &ForwardContext<'_>,
@@ -146,5 +145,5 @@ pub(super) fn answer(
     // An HTTP/1.0 upstream is no reason to answer the client in 1.0.
     *response.version_mut() = Version::HTTP_11;
     let idle = context.forward.timeouts.idle;
-    response.map(|body| UpstreamBody::new(body, conn, load, idle, progress))
+    response.map(|()| UpstreamBody::new(conn, load, idle, progress))
 }

@@ -97,7 +97,7 @@ pub(super) fn upstream_target(
 }
 
 /// Adds what HTTP/1.1 needs and HTTP/2 does without: cookies in one line (RFC 9113, section 8.2.3),
-/// and `chunked` for a body of unknown length, which hyper would not send with a GET.
+/// and `chunked` for a body of unknown length.
 pub(super) fn frame_h2(mut request: Request<RequestBody>) -> Request<RequestBody> {
     let is_streaming = !hyper::body::Body::is_end_stream(request.body());
     let headers = request.headers_mut();

@@ -161,8 +161,8 @@ pub fn to_client(headers: &mut HeaderMap) {
     declare_length_once(headers);
 }
 
-/// Makes several equal lengths of an answer one (RFC 9110, section 8.6). hyper has compared those
-/// of an answer with a body; the others, of HEAD for instance, are removed if they differ.
+/// Makes several equal lengths of an answer one (RFC 9110, section 8.6). [`super::h1`] has compared
+/// those of an answer with a body; the others, of HEAD for instance, are removed if they differ.
 fn declare_length_once(headers: &mut HeaderMap) {
     let mut values = headers.get_all(header::CONTENT_LENGTH).iter();
     let Some(first) = values.next() else { return };

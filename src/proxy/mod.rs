@@ -35,7 +35,7 @@ pub mod body {
     pub use super::upstream_body::{BodyError, SMALL_ANSWER, UpstreamBody};
 }
 
-pub use client::MAX_FIELDS;
 pub use error::Error;
 pub use forward::{ForwardContext, forward};
 pub use framing::{declare_json, declare_length, declares_more_than};
+pub use h1::MAX_FIELDS;

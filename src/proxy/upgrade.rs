@@ -2,15 +2,13 @@
 //! returned for a tunnel. The upstream is asked by HTTP/1.1. The client may have asked by HTTP/1.1
 //! (RFC 6455) or on a stream of HTTP/2 (RFC 8441).
 
-use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::Poll;
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Version};
 
-use super::client::{LoadGuard, Pool, UpstreamConn};
+use super::client::{LoadGuard, Pool};
 use super::connect::UpstreamStream;
 use super::error::Error;
 use super::forward::{ForwardContext, answer, prepare};
@@ -62,7 +60,7 @@ pub async fn open_websocket(
     prepare(&mut request, context)?;
     set_upgrade(request.headers_mut());
     let request = request.map(|_| RequestBody::empty());
-    let (mut response, mut conn, load) = context.send(request, true).await?;
+    let (mut response, conn, load) = context.send(request, true).await?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         if is_h2 && response.status().is_success() {
             // By HTTP/2 it would mean that the WebSocket is open (RFC 8441, section 5).
@@ -70,7 +68,7 @@ pub async fn open_websocket(
         }
         return Ok((answer(response, (conn, load), None, context), None));
     }
-    if !websocket::is_accepted(response.headers(), &key) || !has_ended(&mut conn).await {
+    if !websocket::is_accepted(response.headers(), &key) {
         return Err(Error::BadAccept);
     }
     let Some((stream, early, socket)) = conn.into_stream() else {
@@ -110,11 +108,6 @@ fn fresh_key(request: &mut Request<RequestBody>) -> Result<HeaderValue, Error> {
         .headers_mut()
         .insert(header::SEC_WEBSOCKET_KEY, key.clone());
     Ok(key)
-}
-
-/// Whether hyper is done with the connection, as it is at once after a 101.
-async fn has_ended(conn: &mut UpstreamConn) -> bool {
-    poll_fn(|cx| Poll::Ready(conn.drive(cx).is_ready())).await
 }
 
 fn set_upgrade(headers: &mut HeaderMap) {

@@ -1,16 +1,15 @@
 //! The body of an upstream's answer on its way to the client. The upstream is read as fast as the
 //! client accepts.
 
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::body::{Body as _, Frame, Incoming, SizeHint};
+use hyper::body::{Frame, SizeHint};
 
-use super::client::{LoadGuard, Pool, UpstreamConn};
-use super::early;
+use super::client::{LoadGuard, Pool, UpstreamConn, UpstreamFault};
+use super::early::EarlyAnswer;
 use super::headers;
 use super::request_body::Progress;
 use crate::telemetry::access::End;
@@ -22,17 +21,23 @@ pub const SMALL_ANSWER: usize = 16 * 1024;
 /// An upstream's body, and the connection that it comes over.
 #[derive(Debug)]
 pub struct UpstreamBody {
-    incoming: Incoming,
-    /// The connection, driven here. `None` while the request's body is still on its way: then a
-    /// task of its own drives it.
-    conn: Option<Box<UpstreamConn>>,
-    /// The request's body, if it had not ended when the answer began.
-    early: Option<Rc<Progress>>,
+    source: Source,
     load: LoadGuard,
-    stalled: Alarm,
+    /// While the next piece is waited for.
+    stalled: Option<Alarm>,
     idle: Duration,
     /// How many bytes have been passed on.
     passed_on: u64,
+}
+
+#[derive(Debug)]
+enum Source {
+    /// Its connection, which is read here.
+    Conn(Box<UpstreamConn>),
+    /// The request's body is still on its way.
+    Early(Rc<EarlyAnswer>),
+    /// All that is still to come. The connection has gone back to its pool.
+    Rest(Bytes),
 }
 
 impl UpstreamBody {
@@ -40,34 +45,35 @@ impl UpstreamBody {
     /// connection goes back to its pool. If the request's body has not ended, the rest of it is
     /// sent beside the answer.
     pub(super) fn new(
-        incoming: Incoming,
         conn: Box<UpstreamConn>,
         load: LoadGuard,
         idle: Duration,
         progress: Option<Rc<Progress>>,
     ) -> Option<Box<Self>> {
-        let early = progress.filter(|progress| !progress.has_ended());
-        let conn = match &early {
-            None => Some(conn),
+        let is_empty = conn.has_ended();
+        let source = match progress.filter(|progress| !progress.has_ended()) {
+            None => Source::Conn(conn),
             Some(progress) => {
-                progress.set_early();
-                early::finish_request(conn, LoadGuard::new(load.pool()), Rc::clone(progress));
-                None
+                let load = LoadGuard::new(load.pool());
+                Source::Early(EarlyAnswer::new(conn, load, progress))
             }
         };
-        let stalled = load.pool().ticks().alarm(idle);
         let mut body = Self {
-            incoming,
-            conn,
-            early,
+            source,
             load,
-            stalled,
+            stalled: None,
             idle,
             passed_on: 0,
         };
-        if body.incoming.is_end_stream() {
+        if is_empty {
             body.give_back();
             return None;
+        }
+        if let Source::Conn(conn) = &mut body.source
+            && let Some(rest) = conn.take_rest()
+        {
+            body.give_back();
+            body.source = Source::Rest(rest);
         }
         Some(Box::new(body))
     }
@@ -79,7 +85,7 @@ impl UpstreamBody {
 
     /// Whether what is still to come is small, as far as is known.
     pub fn is_small(&self) -> bool {
-        match self.incoming.size_hint().exact() {
+        match self.size_hint().exact() {
             Some(left) => left <= SMALL_ANSWER as u64,
             None => self.passed_on <= SMALL_ANSWER as u64,
         }
@@ -87,12 +93,21 @@ impl UpstreamBody {
 
     /// Whether all of it has been passed on.
     pub fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        match &self.source {
+            Source::Conn(conn) => conn.has_ended(),
+            Source::Early(early) => early.left().0,
+            Source::Rest(rest) => rest.is_empty(),
+        }
     }
 
     /// How much is still to come.
     pub fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        let left = match &self.source {
+            Source::Conn(conn) => conn.left(),
+            Source::Early(early) => early.left().1,
+            Source::Rest(rest) => Some(rest.len() as u64),
+        };
+        left.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 
     /// The next piece.
@@ -100,21 +115,27 @@ impl UpstreamBody {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let mut polled = self.poll_incoming(cx);
-        if polled.is_pending()
-            && let Some(conn) = &mut self.conn
-        {
-            let _ = conn.drive(cx);
-            polled = self.poll_incoming(cx);
-        }
+        let polled = match &mut self.source {
+            Source::Conn(conn) => {
+                // All of the request's body has come, and the end of it may not have been written.
+                // If it cannot be, reading shows how the exchange ends.
+                let _ = conn.is_sending() && conn.poll_send(cx).is_ready();
+                conn.poll_frame(cx)
+            }
+            Source::Early(early) => early.poll_frame(cx),
+            Source::Rest(rest) if rest.is_empty() => Poll::Ready(None),
+            Source::Rest(rest) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(rest))))),
+        };
         match polled {
             Poll::Ready(Some(Ok(mut frame))) => {
-                self.stalled.reset(self.idle);
+                if let Some(stalled) = &self.stalled {
+                    stalled.reset(self.idle);
+                }
                 self.passed_on += frame.data_ref().map_or(0, |data| data.len() as u64);
                 if let Some(trailers) = frame.trailers_mut() {
                     headers::trailers_to_client(trailers);
                 }
-                if self.incoming.is_end_stream() {
+                if self.is_end_stream() {
                     self.give_back();
                 }
                 Poll::Ready(Some(Ok(frame)))
@@ -129,46 +150,32 @@ impl UpstreamBody {
         }
     }
 
-    /// Where the connection is driven here, bytes can only come from driving it: then no waker is
-    /// needed.
-    fn poll_incoming(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        match &self.conn {
-            Some(_) => {
-                Pin::new(&mut self.incoming).poll_frame(&mut Context::from_waker(Waker::noop()))
-            }
-            None => Pin::new(&mut self.incoming).poll_frame(cx),
-        }
-    }
-
-    fn is_stalled(&self, cx: &Context<'_>) -> bool {
-        if let Some(progress) = &self.early {
+    fn is_stalled(&mut self, cx: &Context<'_>) -> bool {
+        let ticks = self.load.pool().ticks();
+        let stalled = self.stalled.get_or_insert_with(|| ticks.alarm(self.idle));
+        if let Source::Early(early) = &self.source {
             // While the request's body is still being sent, the server is not late.
-            self.stalled
-                .put_off(Ticks::later(progress.last(), self.idle).max(self.stalled.due()));
+            let last = early.progress().last();
+            stalled.put_off(Ticks::later(last, self.idle).max(stalled.due()));
         }
-        self.stalled.is_due(cx)
+        stalled.is_due(cx)
     }
 
+    /// Gives the connection back behind a whole answer.
     fn give_back(&mut self) {
-        if let Some(conn) = self.conn.take() {
-            self.load.pool().give_back(conn);
-        }
-        self.set_answered();
-    }
-
-    fn set_answered(&self) {
-        if let Some(progress) = &self.early {
-            progress.set_answered(self.load.pool().ticks().now());
+        match std::mem::replace(&mut self.source, Source::Rest(Bytes::new())) {
+            Source::Conn(conn) => self.load.pool().give_back(conn),
+            Source::Early(early) => early.finish(&self.load),
+            Source::Rest(_) => {}
         }
     }
 }
 
 impl Drop for UpstreamBody {
     fn drop(&mut self) {
-        self.set_answered();
+        if let Source::Early(early) = &self.source {
+            early.give_up(&self.load);
+        }
     }
 }
 
@@ -177,7 +184,7 @@ impl Drop for UpstreamBody {
 pub enum BodyError {
     /// The upstream broke off.
     #[error("the upstream broke off in the middle of an answer")]
-    Upstream(#[source] hyper::Error),
+    Upstream(#[source] UpstreamFault),
     /// The upstream sent nothing for as long as the route waits.
     #[error("the upstream stalled in the middle of an answer")]
     Stalled,

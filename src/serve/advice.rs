@@ -76,7 +76,7 @@ fn about_upstream(error: &proxy::Error) -> Option<&'static str> {
             "is the server running, and does it listen on this address? `ianitor check --live` \
              asks it",
         ),
-        P::Send(SendError::Http(error)) if error.is_parse_too_large() => Some(
+        P::Send(SendError::Broken(fault)) if fault.is_head_too_large() => Some(
             "the head of the server's answer is larger than 32 KiB, or has more than 256 header \
              fields: have the server send fewer, cookies for instance",
         ),
@@ -85,7 +85,7 @@ fn about_upstream(error: &proxy::Error) -> Option<&'static str> {
              above 4 KiB. Most of a head are cookies: see forward_cookies of the upstream, and \
              headers of the route",
         ),
-        P::Send(SendError::Http(_)) => Some(
+        P::Send(SendError::Broken(_)) => Some(
             "the server closed the connection or sent something that is not HTTP; Janus does so \
              for an empty POST, for PUT, for a wrong WebSocket subprotocol and for an address that \
              its acl refuses: see the server's log",
@@ -99,7 +99,8 @@ fn about_upstream(error: &proxy::Error) -> Option<&'static str> {
         }
         // The server's pool logs these, summed up: clients could flood the log with them.
         P::Send(SendError::Full | SendError::ServerFull | SendError::OverShare) => None,
-        P::Handshake(_)
+        P::Send(SendError::Body(_))
+        | P::Handshake(_)
         | P::TransferCoding
         | P::Length
         | P::TargetTooLong

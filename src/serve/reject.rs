@@ -289,13 +289,14 @@ fn of_proxy(error: &proxy::Error) -> (StatusCode, &'static str) {
         P::Send(SendError::ServerFull) => (StatusCode::SERVICE_UNAVAILABLE, "upstream_full"),
         P::Send(SendError::OverShare) => (StatusCode::SERVICE_UNAVAILABLE, "upstream_share"),
         P::Send(SendError::Connect(_)) => (StatusCode::BAD_GATEWAY, "upstream_unreachable"),
-        P::Send(SendError::Http(error)) if error.is_parse_too_large() => {
+        P::Send(SendError::Broken(fault)) if fault.is_head_too_large() => {
             (StatusCode::BAD_GATEWAY, "upstream_head")
         }
         P::Send(SendError::HeadUnanswered { .. }) => {
             (StatusCode::BAD_GATEWAY, "upstream_request_head")
         }
-        P::Send(SendError::Http(_)) => (StatusCode::BAD_GATEWAY, "upstream_broken"),
+        P::Send(SendError::Broken(_)) => (StatusCode::BAD_GATEWAY, "upstream_broken"),
+        P::Send(SendError::Body(_)) => (StatusCode::BAD_REQUEST, "body_broken"),
         P::Send(SendError::Late(_)) => (StatusCode::GATEWAY_TIMEOUT, "upstream_late"),
     }
 }

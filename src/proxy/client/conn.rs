@@ -1,38 +1,41 @@
 //! One HTTP/1.1 connection to a server.
 
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll, Waker};
+use std::future::poll_fn;
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use hyper::Response;
-use hyper::body::Incoming;
-use hyper::client::conn::http1::{self, Connection, SendRequest};
-use hyper_util::rt::TokioIo;
+use bytes::Bytes;
+use http::{Method, Response, StatusCode};
+use hyper::body::Frame;
+use hyper::ext::ReasonPhrase;
 
-use super::error::SendError;
+use super::error::{MAX_INTERIM, SendError, UpstreamFault};
+use super::input::Input;
 use super::keep_alive::Lease;
 use super::outgoing::Outgoing;
-use super::upstream_io::{AnswerSeen, UpstreamIo};
+use super::output::Output;
+use super::unsent::Unsent;
 use crate::proxy::connect::{ConnectError, Connector, UpstreamStream};
+use crate::proxy::h1::{AnswerHead, BodyDecoder, BodyLength, Decoded, parse_head};
 use crate::proxy::request_body::RequestBody;
 use crate::slot::{SocketSlot, UpstreamUse};
 use crate::tick::{Alarm, Tick, Ticks};
 
-/// Read buffers start small and grow with what arrives, up to this; a longer head is an error. A
-/// client that does not read its answer keeps one of these buffers.
-const MAX_BUFFER: usize = 32 * 1024;
-
-/// The most fields of a head, from servers and from clients.
-pub const MAX_FIELDS: usize = 256;
-
-/// One HTTP/1.1 connection to a server.
+/// One HTTP/1.1 connection to a server. What uses it drives it: it reads and writes only while it
+/// is polled.
+#[derive(Debug)]
 pub struct UpstreamConn {
-    sender: SendRequest<RequestBody>,
-    /// Dropped where it ended with a request still queued in it.
-    driver: Option<Connection<TokioIo<UpstreamIo>, RequestBody>>,
-    ended: bool,
-    answer_seen: AnswerSeen,
+    stream: UpstreamStream,
+    input: Input,
+    output: Output,
+    /// What has not been written of the request's body.
+    unsent: Option<Unsent>,
+    /// The body of the answer.
+    answer: BodyDecoder,
+    interim: u8,
+    has_answered: bool,
+    /// Whether it may be used for another request when request and answer have ended.
+    is_kept: bool,
     lease: Lease,
     /// The generation of its pool when it was opened.
     generation: u32,
@@ -47,87 +50,221 @@ impl UpstreamConn {
         generation: u32,
     ) -> Result<Self, ConnectError> {
         let stream = connector.connect().await?;
-        let answer_seen = AnswerSeen::default();
-        let mut builder = http1::Builder::new();
-        builder.max_buf_size(MAX_BUFFER).max_headers(MAX_FIELDS);
-        let (sender, driver) = builder
-            .handshake(TokioIo::new(UpstreamIo::new(stream, &answer_seen)))
-            .await
-            .map_err(|error| ConnectError::http(connector.addr(), error))?;
-        Ok(Self {
-            sender,
-            driver: Some(driver),
-            ended: false,
-            answer_seen,
+        Ok(Self::new(stream, socket, now, generation))
+    }
+
+    fn new(stream: UpstreamStream, socket: SocketSlot, now: Tick, generation: u32) -> Self {
+        Self {
+            stream,
+            input: Input::default(),
+            output: Output::default(),
+            unsent: None,
+            answer: BodyDecoder::new(BodyLength::None),
+            interim: 0,
+            has_answered: false,
+            is_kept: true,
             lease: Lease::new(now),
             generation,
             socket,
-        })
-    }
-
-    /// Reads and writes what it can. Once this has been ready the connection is closed.
-    pub fn drive(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.ended {
-            // Errors reach the request through its own future, or come too late to matter.
-            self.ended = self
-                .driver
-                .as_mut()
-                .is_none_or(|driver| Pin::new(driver).poll(cx).is_ready());
-        }
-        if self.ended {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
         }
     }
 
-    /// Sends a request and drives the connection until the head of the answer is there.
+    /// Sends a request, and waits for the head of the answer. The server may answer before it has
+    /// the whole body: then [`Self::is_sending`].
     pub(super) async fn send(
         &mut self,
         outgoing: &mut Outgoing,
         late: &Alarm,
-    ) -> Result<Response<Incoming>, SendError> {
-        let request = outgoing.take();
+    ) -> Result<Response<()>, SendError> {
         let late_after = outgoing.timeout();
-        let progress = request.body().progress();
-        self.answer_seen.clear();
-        let mut answer = pin!(self.sender.try_send_request(request));
-        let (driver, ended) = (&mut self.driver, &mut self.ended);
-        // The answer can only come from driving the connection, which happens here: it needs no
-        // waker of its own.
-        let mut no_waker = Context::from_waker(Waker::noop());
+        let method = outgoing.method().clone();
+        let mut progress = None;
         poll_fn(|cx| {
-            if !*ended {
-                *ended = driver
-                    .as_mut()
-                    .is_none_or(|driver| Pin::new(driver).poll(cx).is_ready());
+            if outgoing.is_untouched() {
+                // The server may have closed the connection, or sent what answers no request.
+                if let Poll::Ready(read) = self.poll_read(cx) {
+                    let fault = read.err().unwrap_or(UpstreamFault::Unasked);
+                    return Poll::Ready(Err(SendError::Broken(fault)));
+                }
+                progress = outgoing.progress();
+                self.begin(outgoing);
+            } else if let Poll::Ready(head) = self.poll_head(&method, cx) {
+                return Poll::Ready(head.map_err(SendError::Broken));
             }
-            let mut polled = answer.as_mut().poll(&mut no_waker);
-            if polled.is_pending() && *ended && driver.take().is_some() {
-                // The server had closed before hyper looked at the request. hyper gives it back
-                // when the driver is dropped.
-                polled = answer.as_mut().poll(&mut no_waker);
+            if let Poll::Ready(Err(error)) = self.poll_send(cx) {
+                return Poll::Ready(Err(error));
             }
             if let Some(progress) = &progress {
                 // While the body is still being sent, the server is not late.
                 late.put_off(Ticks::later(progress.last(), late_after).max(late.due()));
             }
-            match polled {
-                Poll::Ready(Ok(response)) => Poll::Ready(Ok(response)),
-                Poll::Ready(Err(mut error)) => {
-                    outgoing.give_back(error.take_message());
-                    Poll::Ready(Err(SendError::Http(error.into_error())))
-                }
-                Poll::Pending if late.is_due(cx) => Poll::Ready(Err(SendError::Late(late_after))),
-                Poll::Pending => Poll::Pending,
+            match late.is_due(cx) {
+                true => Poll::Ready(Err(SendError::Late(late_after))),
+                false => Poll::Pending,
             }
         })
         .await
     }
 
+    /// Writes the head of a request into the output, and takes its body.
+    fn begin(&mut self, outgoing: &mut Outgoing) {
+        (self.interim, self.has_answered, self.is_kept) = (0, false, false);
+        self.unsent = outgoing.start(self.output.buffer());
+    }
+
+    /// Writes what it can of the request. Ready when all of it is written, or no more of it can be.
+    pub(in crate::proxy) fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), SendError>> {
+        while !self.output.drops() {
+            if let Some(unsent) = &mut self.unsent
+                && let Poll::Ready(ended) = unsent.poll_fill(&mut self.output, cx)
+            {
+                if let Err(error) = ended {
+                    // No byte may follow: the server would take it for the end of the body.
+                    drop(self.take_unsent());
+                    return Poll::Ready(Err(error));
+                }
+                self.unsent = None;
+            }
+            let was_full = !self.output.has_room();
+            let written = ready!(self.output.poll_write(&mut self.stream, cx));
+            written.map_err(|error| SendError::Broken(error.into()))?;
+            if self.unsent.is_none() {
+                break;
+            }
+            if !was_full && !self.output.drops() {
+                // The client has to send the next piece.
+                return Poll::Pending;
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Whether a part of the request has not been written.
+    pub(in crate::proxy) fn is_sending(&self) -> bool {
+        self.unsent.is_some() || !self.output.is_empty()
+    }
+
+    /// Takes what has not been written of the request's body. If that is anything, the server waits
+    /// for the rest of the request, and the connection is not used again.
+    pub(in crate::proxy) fn take_unsent(&mut self) -> Option<RequestBody> {
+        let unsent = self.unsent.take()?;
+        self.is_kept = false;
+        Some(unsent.into_body())
+    }
+
+    /// Reads more.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), UpstreamFault>> {
+        match ready!(self.input.poll_read(&mut self.stream, cx))? {
+            true => Poll::Ready(Ok(())),
+            false => Poll::Ready(Err(UpstreamFault::Closed)),
+        }
+    }
+
+    /// Reads the head of the answer.
+    fn poll_head(
+        &mut self,
+        method: &Method,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Response<()>, UpstreamFault>> {
+        loop {
+            ready!(self.poll_read(cx))?;
+            self.has_answered = true;
+            while let Some(head) = parse_head(self.input.bytes(), method)? {
+                let is_upgrade = head.status == StatusCode::SWITCHING_PROTOCOLS;
+                if !head.status.is_informational() || is_upgrade {
+                    return Poll::Ready(Ok(self.begin_answer(head)));
+                }
+                // The gateway itself has answered `Expect: 100-continue`, and hyper cannot send
+                // clients the others.
+                self.interim += 1;
+                if self.interim > MAX_INTERIM {
+                    return Poll::Ready(Err(UpstreamFault::Interim));
+                }
+            }
+        }
+    }
+
+    fn begin_answer(&mut self, head: AnswerHead) -> Response<()> {
+        self.input.shrink();
+        self.answer = BodyDecoder::new(head.body);
+        self.is_kept = head.keeps_alive;
+        let mut response = Response::new(());
+        *response.status_mut() = head.status;
+        *response.version_mut() = head.version;
+        *response.headers_mut() = head.headers;
+        if let Some(reason) = head
+            .reason
+            .and_then(|text| ReasonPhrase::try_from(text).ok())
+        {
+            response.extensions_mut().insert(reason);
+        }
+        response
+    }
+
+    /// The next piece of the answer's body.
+    pub(in crate::proxy) fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, UpstreamFault>>> {
+        loop {
+            match self.answer.decode(self.input.bytes())? {
+                Decoded::Data(data) => {
+                    let data = self.input.keep(data);
+                    self.input.shrink();
+                    return Poll::Ready(Some(Ok(Frame::data(data))));
+                }
+                Decoded::Trailers(trailers) => {
+                    return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+                }
+                Decoded::Done => return Poll::Ready(None),
+                Decoded::NeedsMore => {}
+            }
+            match ready!(self.input.poll_read(&mut self.stream, cx)) {
+                Ok(true) => {}
+                Ok(false) => self.answer.at_eof()?,
+                Err(error) => return Poll::Ready(Some(Err(error.into()))),
+            }
+        }
+    }
+
+    /// The rest of the answer's body, if all of it has come.
+    pub(in crate::proxy) fn take_rest(&mut self) -> Option<Bytes> {
+        let left = self.answer.left()?;
+        if left > self.input.len() as u64 {
+            return None;
+        }
+        let Ok(Decoded::Data(rest)) = self.answer.decode(self.input.bytes()) else {
+            return None;
+        };
+        let rest = self.input.keep(rest);
+        self.input.shrink();
+        Some(rest)
+    }
+
+    /// Whether all of the answer's body has been taken.
+    pub(in crate::proxy) fn has_ended(&self) -> bool {
+        self.answer.is_done()
+    }
+
+    /// How many bytes of the answer's body are still to come, if that is known.
+    pub(in crate::proxy) fn left(&self) -> Option<u64> {
+        self.answer.left()
+    }
+
+    /// Behind a whole answer: ready when the server closes the connection, or sends more.
+    pub(in crate::proxy) fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self.input.is_empty() {
+            true => self.input.poll_read(&mut self.stream, cx).map(drop),
+            false => Poll::Ready(()),
+        }
+    }
+
     /// Notes the answer to a request: what it says about keeping the connection, and for whom the
     /// connection is in use.
-    pub(super) fn note_answer(&mut self, response: &Response<Incoming>, client: UpstreamUse) {
+    pub(super) fn note_answer(&mut self, response: &Response<()>, client: UpstreamUse) {
         self.lease.note(response.headers());
         self.socket.set_client(Some(client));
     }
@@ -139,7 +276,7 @@ impl UpstreamConn {
 
     /// Whether a byte has come since the last request was sent.
     pub(super) fn has_answered(&self) -> bool {
-        self.answer_seen.is_set()
+        self.has_answered
     }
 
     /// The generation of its pool when it was opened.
@@ -152,34 +289,25 @@ impl UpstreamConn {
         self.lease.until(now, keep_alive)
     }
 
-    /// After a 101: the socket, and what was read beyond the answer.
-    pub fn into_stream(self) -> Option<(UpstreamStream, bytes::Bytes, SocketSlot)> {
-        let parts = self.driver?.into_parts();
-        Some((
-            parts.io.into_inner().into_inner(),
-            parts.read_buf,
-            self.socket,
-        ))
-    }
-
-    /// Whether it is ready for another request. It has to have been driven just now.
-    pub(in crate::proxy) fn is_idle(&self) -> bool {
-        !self.ended && self.sender.is_ready()
+    /// After a 101: the socket, and what was read beyond the answer; `None` if the request has not
+    /// been written.
+    pub(in crate::proxy) fn into_stream(self) -> Option<(UpstreamStream, Bytes, SocketSlot)> {
+        let is_sent = !self.is_sending();
+        is_sent.then(|| (self.stream, self.input.into_bytes(), self.socket))
     }
 
     /// Whether it is ready for another request at once. What could keep it from being so for longer
     /// is a reason not to keep the connection.
     pub(super) fn is_reusable(&mut self) -> bool {
-        self.drive(&mut Context::from_waker(Waker::noop()))
-            .is_pending()
-            && self.sender.is_ready()
+        self.is_kept
+            && !self.is_sending()
+            && !self.output.drops()
+            && self.has_ended()
+            && self
+                .poll_closed(&mut Context::from_waker(Waker::noop()))
+                .is_pending()
     }
 }
 
-impl std::fmt::Debug for UpstreamConn {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("UpstreamConn")
-            .field("ended", &self.ended)
-            .finish_non_exhaustive()
-    }
-}
+#[cfg(test)]
+mod tests;

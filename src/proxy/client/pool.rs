@@ -6,15 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use hyper::Response;
-use hyper::body::Incoming;
+use http::Response;
 
 use super::conn::UpstreamConn;
 use super::error::SendError;
 use super::outgoing::Outgoing;
 use crate::proxy::connect::Connector;
 use crate::proxy::health::Health;
-use crate::proxy::request_body::BodyFault;
 use crate::route::upstream::{ServerAddr, UpstreamSpec};
 use crate::slot::{MaxConnections, NoRoom, ServerRoom, SocketSlot, Sockets, UpstreamUse};
 use crate::tick::{Tick, Ticks};
@@ -57,7 +55,7 @@ struct Idle {
 }
 
 /// The head of an answer and the connection that it came over, or why there is none.
-pub(in crate::proxy) type Sent = Result<(Response<Incoming>, Box<UpstreamConn>), SendError>;
+pub(in crate::proxy) type Sent = Result<(Response<()>, Box<UpstreamConn>), SendError>;
 
 impl Pool {
     /// An empty pool for a server of the upstream.
@@ -128,8 +126,8 @@ impl Pool {
     /// Sends a request over an idle connection if there is one, or over a new one. A WebSocket
     /// always gets a new one.
     ///
-    /// The server may have closed an idle connection. If hyper gives the request back, not a byte
-    /// of it was written, and it is sent over another connection. If it was written and not a byte
+    /// The server may have closed an idle connection. If the request is untouched, not a byte of it
+    /// was written, and it is sent over another connection. If it was written and not a byte
     /// came back, it is sent a second time over a new connection, where that does no harm.
     pub(in crate::proxy) async fn send(
         &self,
@@ -162,15 +160,13 @@ impl Pool {
                     return Ok((response, conn));
                 }
                 Err(_) if is_reused && outgoing.is_untouched() => {}
-                Err(SendError::Http(_))
+                Err(SendError::Broken(_))
                     if is_reused && !conn.has_answered() && outgoing.restore() =>
                 {
                     is_repeated = true
                 }
-                Err(SendError::Http(source))
-                    if !conn.has_answered()
-                        && outgoing.head_size() >= LARGE_HEAD
-                        && BodyFault::behind(&source).is_none() =>
+                Err(SendError::Broken(source))
+                    if !conn.has_answered() && outgoing.head_size() >= LARGE_HEAD =>
                 {
                     let size = outgoing.head_size();
                     return Err(SendError::HeadUnanswered { size, source });

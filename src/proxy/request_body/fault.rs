@@ -1,7 +1,5 @@
 //! What can go wrong with a request's body.
 
-use std::error::Error;
-
 /// What went wrong with a client's body.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyFault {
@@ -20,12 +18,4 @@ pub enum BodyFault {
     /// The client broke off, or its framing was wrong.
     #[error("the client's body broke off")]
     Client(#[source] hyper::Error),
-}
-
-impl BodyFault {
-    /// The fault that made hyper give up a request, if it was one of the client's body: hyper
-    /// returns it as the source of its own error.
-    pub(in crate::proxy) fn behind(error: &hyper::Error) -> Option<&Self> {
-        error.source().and_then(|source| source.downcast_ref())
-    }
 }

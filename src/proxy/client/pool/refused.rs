@@ -22,7 +22,8 @@ pub(super) fn log(error: &SendError, server: &ServerAddr) {
              them (reason=upstream_share)",
         ),
         SendError::Connect(_)
-        | SendError::Http(_)
+        | SendError::Broken(_)
+        | SendError::Body(_)
         | SendError::HeadUnanswered { .. }
         | SendError::Late(_) => return,
     };
