@@ -64,6 +64,11 @@ impl Chunks {
         self.place == Place::End
     }
 
+    /// Whether the last data of a chunk has been read, and nothing after it.
+    pub(super) fn is_behind_data(&self) -> bool {
+        self.place == Place::DataCr
+    }
+
     /// Reads up to the next data. Returns how many bytes of framing have been read, and what comes
     /// next; data counts as read.
     pub(super) fn read(&mut self, bytes: &[u8]) -> Result<(usize, Found), FramingError> {
@@ -162,11 +167,11 @@ impl Chunks {
 
     fn trailer(&mut self, byte: u8) -> Result<Place, FramingError> {
         let trailers = self.trailers.get_or_insert_default();
+        trailers.bytes.push(byte);
         // The empty line at the end counts too.
         if trailers.bytes.len() + 2 >= MAX_TRAILERS {
             return Err(FramingError::TrailersTooLarge);
         }
-        trailers.bytes.push(byte);
         match (self.place, byte) {
             (Place::TrailerLf, b'\n') if trailers.lines == MAX_FIELDS => {
                 Err(FramingError::TooManyTrailers)

@@ -37,6 +37,9 @@ pub enum Decoded {
 
 const ENDED: State = State::Exact(0);
 
+/// What mostly follows the last data.
+const LAST_CHUNK: &[u8] = b"\r\n0\r\n\r\n";
+
 impl BodyDecoder {
     /// For a body of this length.
     pub fn new(length: BodyLength) -> Self {
@@ -71,7 +74,15 @@ impl BodyDecoder {
                 };
                 buf.advance(framing);
                 match found {
-                    Found::Data(length) => Ok(Decoded::Data(buf.split_to(length).freeze())),
+                    Found::Data(length) => {
+                        let data = buf.split_to(length).freeze();
+                        // Ends now, if the end is here too: then the connection is free at once.
+                        if chunks.is_behind_data() && buf.starts_with(LAST_CHUNK) {
+                            buf.advance(LAST_CHUNK.len());
+                            self.state = ENDED;
+                        }
+                        Ok(Decoded::Data(data))
+                    }
                     Found::NeedsMore => Ok(Decoded::NeedsMore),
                     Found::Trailers(trailers) => {
                         self.state = ENDED;

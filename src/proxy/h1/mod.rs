@@ -31,6 +31,8 @@ mod encoder;
 mod error;
 mod head;
 mod limits;
+#[cfg(test)]
+mod tests;
 
 pub use decoder::{BodyDecoder, Decoded};
 pub use encoder::{BodyEncoder, write_head};
