@@ -46,6 +46,10 @@ for target in "${targets[@]}"; do
             folders+=(tests/config/valid tests/config/invalid)
             options+=(-dict="$words" -max_len=4096)
             ;;
+        answer)
+            folders+=("fuzz/seeds/$target")
+            options+=(-dict=fuzz/answer.dict -max_len=1024)
+            ;;
         *) folders+=("fuzz/seeds/$target") ;;
     esac
     mkdir -p "${folders[0]}" "fuzz/artifacts/$target"
