@@ -32,6 +32,7 @@ mod problem;
 mod servable;
 mod settings;
 mod shown;
+mod suites;
 #[cfg(test)]
 mod tests;
 mod trust;
@@ -42,11 +43,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::ServerConfig;
-use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::crypto::aws_lc_rs;
 use rustls::server::{NoServerSessionStorage, ProducesTickets};
 
 use crate::exposure::{NamedFile, Use};
 use crate::host::HostName;
+
+use suites::provider;
 
 pub use cert_cache::CertCache;
 pub use certs::CertTable;
@@ -202,10 +205,4 @@ pub fn server_config(
     // Clients use one ticket; a second would cost a record and an encryption per handshake.
     config.send_tls13_tickets = 1;
     Ok(Arc::new(config))
-}
-
-/// The cryptography, with AEAD and ECDHE suites only. It is always passed explicitly, because a
-/// process-wide default would be state shared with libraries and among tests.
-fn provider() -> CryptoProvider {
-    aws_lc_rs::default_provider()
 }
