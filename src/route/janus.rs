@@ -2,6 +2,7 @@
 //! whole path in any case: `/x/janus/1` and `/JANUS` are `/janus` to it. So a route for `/` to the
 //! same server would bypass the policy of a route for `/janus`.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
@@ -108,7 +109,11 @@ impl BasePaths {
     /// Whether Janus finds one of these in a path, other than at its beginning: there the route
     /// itself leads to it.
     pub(super) fn are_in(&self, path: &str) -> bool {
-        let lower = lower(path);
+        // Most paths have nothing to decode: they are searched without a copy.
+        let decoded = match path.contains('%') {
+            true => Cow::Owned(lower(path)),
+            false => Cow::Borrowed(path),
+        };
         self.0.iter().any(|(base, exact)| {
             let is_in_front = path
                 .strip_prefix(&**exact)
@@ -116,9 +121,9 @@ impl BasePaths {
             is_in(
                 base,
                 if is_in_front {
-                    &lower[base.len()..]
+                    &decoded[base.len()..]
                 } else {
-                    &lower
+                    &decoded
                 },
             )
         })
@@ -127,9 +132,14 @@ impl BasePaths {
 
 /// Whether a path contains the base path, followed by a slash or the end. Both are decoded and in
 /// lower case.
+/// `base` is not empty and in lower case.
 fn is_in(base: &str, path: &str) -> bool {
-    path.match_indices(base)
-        .any(|(at, _)| matches!(path.as_bytes().get(at + base.len()), None | Some(b'/')))
+    let (base, path) = (base.as_bytes(), path.as_bytes());
+    path.windows(base.len()).enumerate().any(|(at, part)| {
+        part[0].eq_ignore_ascii_case(&base[0])
+            && part.eq_ignore_ascii_case(base)
+            && matches!(path.get(at + base.len()), None | Some(b'/'))
+    })
 }
 
 /// The path with ASCII characters decoded, in lower case. A normalised path has no byte that is

@@ -353,7 +353,10 @@ impl RouteTable {
         let base_paths = &self.base_paths[id.0];
         !base_paths.is_empty() && {
             let path = route.path.without_tenant(path);
-            base_paths.are_in(&to.path.to_upstream(&path))
+            base_paths.are_in(&match to.path.is_none() {
+                true => path,
+                false => to.path.to_upstream(&path).into(),
+            })
         }
     }
 

@@ -28,11 +28,17 @@ impl<'a> NormalPath<'a> {
     /// # Errors
     /// What makes the path ambiguous.
     pub fn parse_with(raw: &'a str, slash: EncodedSlash) -> Result<Self, BadPath> {
+        if is_plain(raw.as_bytes()) {
+            return Ok(Self(Cow::Borrowed(raw)));
+        }
+        Self::parse_any(raw, slash)
+    }
+
+    fn parse_any(raw: &'a str, slash: EncodedSlash) -> Result<Self, BadPath> {
         let bytes = raw.as_bytes();
         if bytes.first() != Some(&b'/') {
             return Err(BadPath::NotAbsolute);
         }
-        // Most paths have nothing to decode: they pass without a copy.
         let path = if bytes.contains(&b'%') {
             Cow::Owned(decode(bytes, slash)?)
         } else {
@@ -57,6 +63,20 @@ impl<'a> NormalPath<'a> {
     pub fn was_changed(&self) -> bool {
         matches!(self.0, Cow::Owned(_))
     }
+}
+
+/// Whether a path is in its one spelling at first sight, as most paths are: nothing in it is
+/// encoded or has to be, and no segment is empty or begins with a dot.
+fn is_plain(path: &[u8]) -> bool {
+    let Some((b'/', rest)) = path.split_first() else {
+        return false;
+    };
+    let mut before = b'/';
+    rest.iter().all(|&byte| {
+        let begins_badly = before == b'/' && matches!(byte, b'/' | b'.');
+        before = byte;
+        !begins_badly && matches!(byte, b'!'..=b'~') && !matches!(byte, b'%' | b'\\')
+    })
 }
 
 /// Decodes the unreserved bytes and refuses the escapes that some server reads as structure.
@@ -335,6 +355,28 @@ mod tests {
         ] {
             assert_eq!(NormalPath::parse(raw).unwrap_err(), why, "{raw}");
         }
+    }
+
+    #[test]
+    fn a_path_that_is_plain_at_first_sight_is_its_own_spelling() {
+        let letters = [
+            "/", ".", ";", "a", "%", "%2e", "%2F", "\\", "~", " ", "ä", "\x7f",
+        ];
+        let mut paths = vec![String::new()];
+        for _ in 0..4 {
+            let longer = |path: &String| letters.map(|letter| format!("{path}{letter}"));
+            paths.extend(paths.iter().flat_map(longer).collect::<Vec<_>>());
+        }
+        for path in &paths {
+            for slash in [super::EncodedSlash::Reject, super::EncodedSlash::Keep] {
+                let found = NormalPath::parse_any(path, slash);
+                if is_plain(path.as_bytes()) {
+                    assert_eq!(found, Ok(NormalPath(Cow::Borrowed(path))));
+                }
+            }
+        }
+        let plain = ["/", "/janus/1/2", "/a;v=1/b", "/room/@me"];
+        assert!(plain.iter().all(|path| is_plain(path.as_bytes())));
     }
 
     #[test]
