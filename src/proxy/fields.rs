@@ -4,7 +4,7 @@
 //!
 //! Names are compared by [`reads_as`], as CGI-like servers do not distinguish `_` and `.` from `-`.
 
-use http::header::{HeaderMap, HeaderName};
+use http::header::{self, HeaderMap, HeaderName};
 
 use crate::route::edits::reads_as;
 
@@ -110,68 +110,126 @@ const ANSWER: &[&str] = &[
 /// Prefixes of fields that are removed from answers.
 const ANSWER_FAMILIES: &[&str] = &["x-accel"];
 
-/// Removes fields from a request's headers or trailers.
-pub(super) fn remove_from_request(headers: &mut HeaderMap) {
-    const LENGTHS: Lengths = lengths(CONNECTION, REQUEST);
-    remove(headers, |name| {
-        is_listed(name, &LENGTHS, [CONNECTION, REQUEST], REQUEST_FAMILIES)
-    });
+/// What one walk over the fields of a message has found. Nearly all messages have none of it, and
+/// are not searched again.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// The names of those that are removed.
+    removed: Vec<HeaderName>,
+    /// There is a `Transfer-Encoding`.
+    pub(super) has_coding: bool,
+    /// There is a `Content-Length`.
+    pub(super) has_length: bool,
+    /// There is more than one `Content-Length`, or one that is a list.
+    pub(super) has_lengths: bool,
+    /// There is a `Location` or `Content-Location`.
+    pub(super) has_location: bool,
 }
 
-/// Removes fields from an answer's headers or trailers.
-pub(super) fn remove_from_answer(headers: &mut HeaderMap) {
-    const LENGTHS: Lengths = lengths(CONNECTION, ANSWER);
-    remove(headers, |name| {
-        is_listed(name, &LENGTHS, [CONNECTION, ANSWER], ANSWER_FAMILIES)
-    });
-}
-
-/// Most messages have nothing to remove: then names are looked at once and nothing is allocated.
-fn remove(headers: &mut HeaderMap, is_removed: impl Fn(&str) -> bool) {
-    let found: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| is_removed(name.as_str()))
-        .cloned()
-        .collect();
-    for name in found {
-        headers.remove(name);
-    }
-}
-
-/// For each first letter, a bit for each length of the listed names that begin with it. Nearly all
-/// names of a message need no search in the tables because of it.
-type Lengths = [u64; 26];
-
-const fn lengths(one: &[&str], other: &[&str]) -> Lengths {
-    let (mut lengths, mut at) = ([0; 26], 0);
-    while at < one.len() + other.len() {
-        let name = if at < one.len() {
-            one[at]
-        } else {
-            other[at - one.len()]
+impl Found {
+    /// Walks over a request's headers or trailers.
+    pub(super) fn in_request(headers: &HeaderMap) -> Self {
+        const RULES: Rules = Rules::new([CONNECTION, REQUEST], REQUEST_FAMILIES);
+        let mut found = Self::default();
+        for name in headers.keys() {
+            found.has_coding |= *name == header::TRANSFER_ENCODING;
+            found.has_length |= *name == header::CONTENT_LENGTH;
+            if RULES.removes(name.as_str()) {
+                found.removed.push(name.clone());
+            }
         }
-        .as_bytes();
-        lengths[(name[0] - b'a') as usize] |= 1 << name.len();
-        at += 1;
+        found
     }
-    lengths
+
+    /// Walks over an answer's headers or trailers.
+    pub(super) fn in_answer(headers: &HeaderMap) -> Self {
+        const RULES: Rules = Rules::new([CONNECTION, ANSWER], ANSWER_FAMILIES);
+        let mut found = Self::default();
+        for (name, value) in headers {
+            if *name == header::CONTENT_LENGTH {
+                found.has_lengths |= found.has_length || value.as_bytes().contains(&b',');
+                found.has_length = true;
+            }
+            found.has_coding |= *name == header::TRANSFER_ENCODING;
+            found.has_location |= *name == header::LOCATION || *name == header::CONTENT_LOCATION;
+            if RULES.removes(name.as_str()) {
+                found.removed.push(name.clone());
+            }
+        }
+        found
+    }
+
+    /// There is nothing to remove, and so no `Connection` and no `TE` either.
+    pub(super) fn is_clean(&self) -> bool {
+        self.removed.is_empty()
+    }
+
+    /// Removes what is removed in any case.
+    pub(super) fn remove_from(self, headers: &mut HeaderMap) {
+        for name in self.removed {
+            headers.remove(name);
+        }
+    }
 }
 
-fn is_listed(name: &str, lengths: &Lengths, tables: [&[&str]; 2], families: &[&str]) -> bool {
-    let Some(first) = name.bytes().next() else {
-        return false;
-    };
-    let lengths = lengths
-        .get(usize::from(first.wrapping_sub(b'a')))
-        .copied()
-        .unwrap_or_default();
-    let has_length = name.len() < 64 && (lengths >> name.len()) & 1 == 1;
-    (has_length
-        && tables
-            .into_iter()
-            .flatten()
-            .any(|listed| reads_as(name, listed)))
-        || families.iter().any(|family| is_of(name, family))
+/// The tables of one direction, with what tells nearly all names apart from theirs at once.
+struct Rules {
+    tables: [&'static [&'static str]; 2],
+    families: &'static [&'static str],
+    /// For each first letter, a bit for each length of the listed names that begin with it.
+    lengths: [u64; LETTERS],
+    /// For each first letter, whether a family begins with it.
+    has_family: [bool; LETTERS],
+}
+
+const LETTERS: usize = 26;
+
+impl Rules {
+    const fn new(tables: [&'static [&'static str]; 2], families: &'static [&'static str]) -> Self {
+        let (mut lengths, mut has_family) = ([0; LETTERS], [false; LETTERS]);
+        let mut table = 0;
+        while table < tables.len() {
+            let mut at = 0;
+            while at < tables[table].len() {
+                let name = tables[table][at].as_bytes();
+                lengths[(name[0] - b'a') as usize] |= 1 << name.len();
+                at += 1;
+            }
+            table += 1;
+        }
+        let mut at = 0;
+        while at < families.len() {
+            has_family[(families[at].as_bytes()[0] - b'a') as usize] = true;
+            at += 1;
+        }
+        Self {
+            tables,
+            families,
+            lengths,
+            has_family,
+        }
+    }
+
+    fn removes(&self, name: &str) -> bool {
+        let Some(first) = name.as_bytes().first() else {
+            return false;
+        };
+        let letter = usize::from(first.wrapping_sub(b'a'));
+        let Some(lengths) = self.lengths.get(letter) else {
+            return false;
+        };
+        let has_length = name.len() < 64 && (lengths >> name.len()) & 1 == 1;
+        (has_length && self.lists(name)) || (self.has_family[letter] && self.has_family_of(name))
+    }
+
+    fn lists(&self, name: &str) -> bool {
+        let mut listed = self.tables.into_iter().flatten();
+        listed.any(|listed| reads_as(name, listed))
+    }
+
+    fn has_family_of(&self, name: &str) -> bool {
+        self.families.iter().any(|family| is_of(name, family))
+    }
 }
 
 fn is_of(name: &str, family: &str) -> bool {
@@ -186,6 +244,14 @@ fn is_of(name: &str, family: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn remove_from_request(headers: &mut HeaderMap) {
+        Found::in_request(headers).remove_from(headers);
+    }
+
+    fn remove_from_answer(headers: &mut HeaderMap) {
+        Found::in_answer(headers).remove_from(headers);
+    }
 
     fn left(names: &[&str], remove: fn(&mut HeaderMap)) -> Vec<String> {
         let mut headers = HeaderMap::new();

@@ -8,6 +8,7 @@ use http::{Request, Response, StatusCode, Version};
 use super::client::{LoadGuard, Outgoing, SendError, UpstreamConn};
 use super::cluster::{Answered, Cluster};
 use super::error::Error;
+use super::fields::Found;
 use super::framing::{frame_h2, frame_once, upstream_target};
 use super::headers::{self, Origin};
 use super::location::{self, Public};
@@ -111,11 +112,15 @@ pub(super) fn prepare(
     request: &mut Request<RequestBody>,
     context: &ForwardContext<'_>,
 ) -> Result<(), Error> {
-    frame_once(request.headers_mut())?;
+    let found = Found::in_request(request.headers());
+    if found.has_length || found.has_coding {
+        frame_once(request.headers_mut())?;
+    }
     if !context.upstream.spec().forward_cookies {
         request.headers_mut().remove(header::COOKIE);
     }
-    headers::to_upstream(request.headers_mut(), context.origin, context.exchange.id());
+    let id = context.exchange.id();
+    headers::to_upstream(request.headers_mut(), found, context.origin, id);
     context
         .forward
         .headers
@@ -140,8 +145,9 @@ pub(super) fn answer(
     progress: Option<Rc<Progress>>,
     context: &ForwardContext<'_>,
 ) -> Response<Option<Box<UpstreamBody>>> {
-    headers::to_client(response.headers_mut());
-    location::rewrite(response.headers_mut(), context.public());
+    if headers::to_client(response.headers_mut()) {
+        location::rewrite(response.headers_mut(), context.public());
+    }
     // An HTTP/1.0 upstream is no reason to answer the client in 1.0.
     *response.version_mut() = Version::HTTP_11;
     let idle = context.forward.timeouts.idle;

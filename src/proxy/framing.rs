@@ -26,15 +26,23 @@ pub(super) fn frame_once(headers: &mut HeaderMap) -> Result<(), Error> {
     let Some(first) = lengths.next() else {
         return Ok(());
     };
-    let same = lengths.all(|other| other == first);
+    let is_single = lengths.next().is_none();
     let digits = first
         .to_str()
         .ok()
         .filter(|text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()));
     let length: u64 = digits
-        .filter(|_| same)
         .and_then(|digits| digits.parse().ok())
         .ok_or(Error::Length)?;
+    let is_plain =
+        is_single && digits.is_some_and(|digits| digits == "0" || !digits.starts_with('0'));
+    if is_plain {
+        return Ok(());
+    }
+    let mut all = headers.get_all(header::CONTENT_LENGTH).iter();
+    if all.any(|other| other != first) {
+        return Err(Error::Length);
+    }
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     Ok(())
 }
@@ -128,4 +136,38 @@ pub fn declares_more_than<B>(request: &Request<B>, limit: u64) -> bool {
     declared
         .and_then(|value| value.to_str().ok()?.parse::<u64>().ok())
         .is_some_and(|declared| declared > limit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_is_declared_once_and_plainly() {
+        for (values, want) in [
+            (&["0"][..], Some("0")),
+            (&["5"], Some("5")),
+            (&["5", "5"], Some("5")),
+            (&["005"], Some("5")),
+            (&["00"], Some("0")),
+            (&["05", "05"], Some("5")),
+            (&["5", "05"], None),
+            (&["5", "6"], None),
+            (&["5, 5"], None),
+            (&["+5"], None),
+            (&[""], None),
+            (&["18446744073709551616"], None),
+        ] {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(header::CONTENT_LENGTH, HeaderValue::from_static(value));
+            }
+            let framed = frame_once(&mut headers).is_ok();
+            assert_eq!(framed, want.is_some(), "{values:?}");
+            if let Some(want) = want {
+                let all: Vec<_> = headers.get_all(header::CONTENT_LENGTH).iter().collect();
+                assert_eq!(all, [want], "{values:?}");
+            }
+        }
+    }
 }

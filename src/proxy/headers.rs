@@ -3,7 +3,7 @@
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
-use super::fields;
+use super::fields::Found;
 use super::websocket::list_has;
 use crate::addr::ClientAddr;
 use crate::host::Authority;
@@ -25,6 +25,9 @@ const OF_PROXIES: [HeaderName; OF_PROXIES_LEN] = [
 ];
 
 const OF_PROXIES_LEN: usize = 3;
+
+/// How many fields about the client the gateway sets in a request, without [`OF_PROXIES`].
+const SET: usize = 6;
 
 const HTTPS_PORT: u16 = 443;
 
@@ -85,15 +88,19 @@ fn port_of_proxy(headers: &HeaderMap) -> Option<u16> {
 
 /// Makes a client's headers fit for the upstream: hop-by-hop fields are removed, and fields that
 /// only the gateway may set are removed and set. `Host` must already be the host that was routed.
-pub fn to_upstream(headers: &mut HeaderMap, origin: &Origin, id: RequestId) {
-    let wants_trailers = list_has(headers, &header::TE, "trailers");
-    remove_named_by_connection(headers);
-    fields::remove_from_request(headers);
-    if wants_trailers {
-        // TE is hop-by-hop as well. The gateway forwards trailers, so it may ask for them.
-        headers.insert(header::TE, HeaderValue::from_static("trailers"));
-        headers.insert(header::CONNECTION, HeaderValue::from_static("te"));
+/// `found` is what these headers have.
+pub(super) fn to_upstream(headers: &mut HeaderMap, found: Found, origin: &Origin, id: RequestId) {
+    if !found.is_clean() {
+        let wants_trailers = list_has(headers, &header::TE, "trailers");
+        remove_named_by_connection(headers);
+        found.remove_from(headers);
+        if wants_trailers {
+            // TE is hop-by-hop as well. The gateway forwards trailers, so it may ask for them.
+            headers.insert(header::TE, HeaderValue::from_static("trailers"));
+            headers.insert(header::CONNECTION, HeaderValue::from_static("te"));
+        }
     }
+    headers.reserve(SET);
     if let Some(host) = headers.get(header::HOST).cloned() {
         headers.insert(X_FORWARDED_HOST, host);
     }
@@ -115,7 +122,7 @@ pub fn to_upstream(headers: &mut HeaderMap, origin: &Origin, id: RequestId) {
 /// trailers too, as some servers merge them into the headers.
 pub fn trailers_to_upstream(trailers: &mut HeaderMap) {
     remove_named_by_connection(trailers);
-    fields::remove_from_request(trailers);
+    Found::in_request(trailers).remove_from(trailers);
     // RFC 9110, 6.5.1.
     const NOT_IN_TRAILERS: [HeaderName; 6] = [
         header::HOST,
@@ -134,7 +141,7 @@ pub fn trailers_to_upstream(trailers: &mut HeaderMap) {
 /// hop-by-hop fields in its trailers.
 pub fn trailers_to_client(trailers: &mut HeaderMap) {
     remove_named_by_connection(trailers);
-    fields::remove_from_answer(trailers);
+    Found::in_answer(trailers).remove_from(trailers);
     // RFC 9110, 6.5.1.
     const NOT_IN_TRAILERS: [HeaderName; 7] = [
         header::CONTENT_LENGTH,
@@ -150,15 +157,22 @@ pub fn trailers_to_client(trailers: &mut HeaderMap) {
     }
 }
 
-/// Makes an upstream's headers fit for the client.
-pub fn to_client(headers: &mut HeaderMap) {
-    remove_named_by_connection(headers);
-    fields::remove_from_answer(headers);
-    if headers.remove(header::TRANSFER_ENCODING).is_some() {
+/// Makes an upstream's headers fit for the client, and returns whether they may name a location.
+pub(super) fn to_client(headers: &mut HeaderMap) -> bool {
+    let found = Found::in_answer(headers);
+    if found.has_coding && headers.remove(header::TRANSFER_ENCODING).is_some() {
         // The coding overrides the length (RFC 9112, section 6.3), which may be wrong.
         headers.remove(header::CONTENT_LENGTH);
     }
-    declare_length_once(headers);
+    if found.has_lengths {
+        declare_length_once(headers);
+    }
+    let has_location = found.has_location;
+    if !found.is_clean() {
+        remove_named_by_connection(headers);
+        found.remove_from(headers);
+    }
+    has_location
 }
 
 /// Makes several equal lengths of an answer one (RFC 9110, section 8.6). [`super::h1`] has compared
@@ -228,7 +242,8 @@ mod tests {
     fn forwarded(pairs: &[(&str, &str)]) -> HeaderMap {
         let mut headers = map(pairs);
         let origin = Origin::new(ClientAddr::new("192.0.2.1".parse().unwrap()), 443);
-        to_upstream(&mut headers, &origin, RequestIds::new().next());
+        let found = Found::in_request(&headers);
+        to_upstream(&mut headers, found, &origin, RequestIds::new().next());
         headers
     }
 
