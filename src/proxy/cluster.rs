@@ -68,13 +68,13 @@ impl Cluster {
         only: Option<usize>,
         client: ClientAddr,
         counted: &CountedClient,
-        mut outgoing: Outgoing,
+        outgoing: &mut Outgoing,
     ) -> Result<Answered, SendError> {
         if let Some(only) = only {
-            return self.send_to(only, counted, &mut outgoing).await;
+            return self.send_to(only, counted, outgoing).await;
         }
         let first = self.choose(client, None);
-        match self.send_to(first, counted, &mut outgoing).await {
+        match self.send_to(first, counted, outgoing).await {
             Err(error)
                 if self.pools.len() > 1
                     && outgoing.is_untouched()
@@ -82,7 +82,7 @@ impl Cluster {
             sent => return sent,
         }
         let second = self.choose(client, Some(first));
-        self.send_to(second, counted, &mut outgoing).await
+        self.send_to(second, counted, outgoing).await
     }
 
     fn is_for_another(&self, error: &SendError) -> bool {

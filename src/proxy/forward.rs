@@ -12,7 +12,7 @@ use super::fields::Found;
 use super::framing::{frame_h2, frame_once, upstream_target};
 use super::headers::{self, Origin};
 use super::location::{self, Public};
-use super::request_body::{self, Progress, RequestBody};
+use super::request_body::{self, ClientRequest, Progress, RequestBody};
 use super::upstream_body::UpstreamBody;
 use crate::host::Authority;
 use crate::route::Forward;
@@ -57,16 +57,21 @@ impl ForwardContext<'_> {
 
     pub(super) async fn send(
         &self,
-        request: Request<RequestBody>,
+        request: ClientRequest,
         alone: bool,
     ) -> Result<Answered, SendError> {
         let (timeout, protocol) = (
             self.forward.timeouts.response,
             self.upstream.spec().protocol,
         );
-        let outgoing = Outgoing::new(request, alone, timeout, protocol);
+        let mut outgoing = Outgoing::new(*request, alone, timeout, protocol);
         self.upstream
-            .send(self.server, self.exchange.client(), self.counted, outgoing)
+            .send(
+                self.server,
+                self.exchange.client(),
+                self.counted,
+                &mut outgoing,
+            )
             .await
     }
 }
@@ -77,7 +82,7 @@ impl ForwardContext<'_> {
 /// # Errors
 /// Why there is no answer.
 pub async fn forward(
-    mut request: Request<RequestBody>,
+    mut request: ClientRequest,
     context: &ForwardContext<'_>,
 ) -> Result<Response<Option<Box<UpstreamBody>>>, Error> {
     let was_h2 = request.version() == Version::HTTP_2;
@@ -90,7 +95,9 @@ pub async fn forward(
     }
     // First the body, then a connection to the upstream: it may have few of them.
     body.gather().await.map_err(|fault| Error::from(&fault))?;
-    let request = if was_h2 { frame_h2(request) } else { request };
+    if was_h2 {
+        frame_h2(&mut request);
+    }
     let progress = request.body().progress();
     let (response, conn, load) = context.send(request, false).await?;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {

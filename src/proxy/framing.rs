@@ -106,7 +106,7 @@ pub(super) fn upstream_target(
 
 /// Adds what HTTP/1.1 needs and HTTP/2 does without: cookies in one line (RFC 9113, section 8.2.3),
 /// and `chunked` for a body of unknown length.
-pub(super) fn frame_h2(mut request: Request<RequestBody>) -> Request<RequestBody> {
+pub(super) fn frame_h2(request: &mut Request<RequestBody>) {
     let is_streaming = !hyper::body::Body::is_end_stream(request.body());
     let headers = request.headers_mut();
     if is_streaming && !headers.contains_key(header::CONTENT_LENGTH) {
@@ -127,7 +127,6 @@ pub(super) fn frame_h2(mut request: Request<RequestBody>) -> Request<RequestBody
             headers.insert(header::COOKIE, whole);
         }
     }
-    request
 }
 
 /// Whether a request declares a body above the limit.

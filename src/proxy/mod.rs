@@ -31,7 +31,7 @@ pub mod websocket;
 
 /// Bodies in both directions, for other modules; files of this one name the part they use.
 pub mod body {
-    pub use super::request_body::{BodyFault, ClientConn, Progress, RequestBody};
+    pub use super::request_body::{BodyFault, ClientConn, ClientRequest, Progress, RequestBody};
     pub use super::upstream_body::{BodyError, SMALL_ANSWER, UpstreamBody};
 }
 

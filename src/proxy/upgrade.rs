@@ -13,7 +13,7 @@ use super::connect::UpstreamStream;
 use super::error::Error;
 use super::forward::{ForwardContext, answer, prepare};
 use super::headers;
-use super::request_body::RequestBody;
+use super::request_body::{ClientRequest, RequestBody};
 use super::upstream_body::UpstreamBody;
 use super::websocket::{self, BadHandshake};
 use crate::slot::SocketSlot;
@@ -47,7 +47,7 @@ type Handshake = Response<Option<Box<UpstreamBody>>>;
 /// # Errors
 /// Why there is no answer.
 pub async fn open_websocket(
-    mut request: Request<RequestBody>,
+    mut request: ClientRequest,
     context: &ForwardContext<'_>,
 ) -> Result<(Handshake, Option<UpgradedUpstream>), Error> {
     let is_h2 = request.version() == Version::HTTP_2;
@@ -59,7 +59,7 @@ pub async fn open_websocket(
     websocket::settle(request.headers_mut());
     prepare(&mut request, context)?;
     set_upgrade(request.headers_mut());
-    let request = request.map(|_| RequestBody::empty());
+    *request.body_mut() = RequestBody::empty();
     let (mut response, conn, load) = context.send(request, true).await?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         if is_h2 && response.status().is_success() {

@@ -22,6 +22,7 @@ use super::unread_body::close_after;
 use super::{Arrived, Inbound};
 use crate::clock;
 use crate::proxy::body::RequestBody;
+use crate::proxy::websocket;
 use crate::telemetry::access::{Exchange, Head};
 use crate::telemetry::redact;
 
@@ -66,6 +67,7 @@ where
         let is_head = request.method() == Method::HEAD;
         let view = worker.view();
         let is_h2 = request.version() == Version::HTTP_2;
+        let is_websocket = websocket::is_handshake(&request);
         let closes = worker.draining.get() && !is_h2;
         let under_way = Some(InFlight::new(&control));
         let request = RequestBody::new(request, &worker.ticks, &exchange, || {
@@ -85,6 +87,7 @@ where
                 client: conn.client,
                 origin: Rc::clone(&conn.origin),
                 request,
+                is_websocket,
                 conn,
                 view,
                 exchange,

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use http::uri::PathAndQuery;
 
-use super::Inbound;
+use super::Normal;
 use super::judge::{Expiry, Question, Withdrawn};
 use super::view::WorkerView;
 use crate::addr::ClientAddr;
@@ -12,7 +12,6 @@ use crate::clock::UnixTime;
 use crate::host::Authority;
 use crate::policy::Permit;
 use crate::proxy::client::Pool;
-use crate::proxy::websocket;
 use crate::route::RouteId;
 use crate::route::change::Sent;
 use crate::signalling::jitsi;
@@ -99,21 +98,17 @@ pub(super) struct Moment<'m> {
 }
 
 impl Admission {
-    pub(super) fn new(
-        inbound: &Inbound,
-        authority: &Rc<Authority>,
-        route: RouteId,
-        permit: &Permit,
-    ) -> Self {
+    pub(super) fn new(normal: &Normal, route: RouteId, permit: &Permit) -> Self {
+        let inbound = &normal.inbound;
         Self {
             view: Rc::clone(&inbound.view),
             route,
-            authority: Rc::clone(authority),
+            authority: Rc::clone(&normal.authority),
             path: Path::Shared(inbound.request.uri().path_and_query().cloned()),
             client: inbound.client,
             permit: permit.clone(),
             server: None,
-            is_websocket: websocket::is_handshake(&inbound.request),
+            is_websocket: inbound.is_websocket,
             is_handshake: false,
             polled: None,
             since: 0,

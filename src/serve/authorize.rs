@@ -25,7 +25,6 @@ use crate::auth::{self, Signed};
 use crate::clock::UnixTime;
 use crate::host::Authority;
 use crate::policy::{Facts, Permit, Policy, Token, TokenRule};
-use crate::proxy::websocket;
 use crate::route::{Route, RouteTable};
 use crate::telemetry::access::Exchange;
 use crate::token::location::{self, COOKIE, JITSI_PARAMETERS, Located, Source, parameters};
@@ -278,10 +277,10 @@ fn admit(mut routed: Routed, permit: Permit) -> Admitted {
     let route = view.snapshot.routes.route(routed.route);
     let rule = route.policy.token_rule();
     let sources = rule.map_or(&[][..], |rule| &rule.sources);
+    let is_websocket = routed.normal.inbound.is_websocket;
     let request = &mut routed.normal.inbound.request;
     if !route.forward_token {
         let routes = &view.snapshot.routes;
-        let is_websocket = websocket::is_handshake(request);
         let is_for_jitsi = rule.is_some() && routes.is_for_jitsi(route, is_websocket);
         let mut uri = std::mem::take(request.uri_mut());
         location::remove(request.headers_mut(), &mut uri, sources);

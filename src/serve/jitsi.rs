@@ -4,7 +4,6 @@
 use super::reject::Rejection;
 use super::{Routed, detail};
 use crate::policy::Permit;
-use crate::proxy::websocket;
 use crate::route::Route;
 use crate::route::jitsi::RoomRequest;
 use crate::signalling::jitsi::judge;
@@ -23,7 +22,7 @@ pub(super) fn permit(routed: &Routed, route: &Route, permit: Permit) -> Result<P
         host: &routed.normal.authority.host,
         path: inbound.request.uri().path(),
         query: inbound.request.uri().query().unwrap_or_default(),
-        is_websocket: websocket::is_handshake(&inbound.request),
+        is_websocket: inbound.is_websocket,
     };
     let Some(asked) = inbound.view.snapshot.asked_room(route, request) else {
         return Ok(permit);

@@ -83,7 +83,7 @@ use hyper::body::Incoming;
 use crate::addr::{ClientAddr, Kind};
 use crate::host::{Authority, HostName};
 use crate::policy::Permit;
-use crate::proxy::body::RequestBody;
+use crate::proxy::body::ClientRequest;
 use crate::proxy::headers::Origin;
 use crate::route::RouteId;
 use crate::slot::CountedClient;
@@ -128,10 +128,12 @@ struct Arrived {
 
 /// A request with its connection, the configuration as it was on arrival, and its log line.
 struct Inbound {
-    request: Request<RequestBody>,
+    request: ClientRequest,
     conn: Rc<ConnInfo>,
     view: Rc<WorkerView>,
     exchange: Rc<Exchange>,
+    /// It is a WebSocket handshake.
+    is_websocket: bool,
     /// Its key among the requests under way.
     key: under_way::Key,
     /// Who sent it.

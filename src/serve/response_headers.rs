@@ -17,7 +17,6 @@ use super::reply::{Reply, Served};
 use super::response_body::ResponseBody;
 use super::route_headers::RouteHeaders;
 use super::{Routed, rescue};
-use crate::proxy::websocket;
 use crate::route::cors::Verdict;
 
 /// The layer.
@@ -89,11 +88,10 @@ fn cors_verdict(routed: &Routed) -> Option<Verdict> {
         .cors
         .as_ref()?;
     let request = &inbound.request;
-    let is_websocket = websocket::is_handshake(request);
     Some(cors.judge(
         request.method(),
         request.headers(),
-        is_websocket,
+        inbound.is_websocket,
         &routed.normal.authority,
     ))
 }

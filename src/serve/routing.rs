@@ -2,7 +2,6 @@
 
 use super::reject::Rejection;
 use super::{Inbound, Normal, Routed};
-use crate::proxy::websocket;
 use crate::route::RouteId;
 
 /// The step: finds the route and notes it for the access log.
@@ -35,9 +34,7 @@ pub(super) fn find_route(normal: &Normal, path: &str) -> Result<RouteId, Rejecti
 fn note_route(inbound: &Inbound, route: RouteId) {
     inbound.exchange.note(|line| {
         let label = inbound.view.label(route).clone();
-        let of_websockets = label
-            .websocket
-            .filter(|_| websocket::is_handshake(&inbound.request));
+        let of_websockets = label.websocket.filter(|_| inbound.is_websocket);
         let upstream = of_websockets.or(label.upstream);
         (line.route, line.upstream, line.counts) =
             (Some(label.route), upstream, Some(label.counts));

@@ -26,6 +26,9 @@ const GATHERED: usize = 64 * 1024;
 /// How long to wait for the next piece of a body until its route is known.
 const IDLE: Duration = Duration::from_secs(75);
 
+/// A request of a client, in a box: it passes many layers and futures, and each would copy it.
+pub type ClientRequest = Box<Request<RequestBody>>;
+
 /// A client's body, counted against the route's limit.
 #[derive(Debug)]
 pub struct RequestBody(Option<Box<Streaming>>);
@@ -63,9 +66,9 @@ impl RequestBody {
         ticks: &Rc<Ticks>,
         exchange: &Rc<Exchange>,
         connection: impl FnOnce() -> Rc<dyn ClientConn>,
-    ) -> Request<Self> {
+    ) -> ClientRequest {
         let is_h2 = request.version() == Version::HTTP_2;
-        request.map(|incoming| {
+        Box::new(request.map(|incoming| {
             if incoming.is_end_stream() {
                 return Self(None);
             }
@@ -85,7 +88,7 @@ impl RequestBody {
                 exchange: Rc::clone(exchange),
                 busy: BusyConn::new(connection()),
             })))
-        })
+        }))
     }
 
     /// Removes its trailers.

@@ -13,8 +13,8 @@ mod pace;
 mod progress;
 mod whole;
 
-pub use body::RequestBody;
 pub(super) use body::note_unread;
+pub use body::{ClientRequest, RequestBody};
 pub use client_conn::ClientConn;
 pub use fault::BodyFault;
 pub(super) use progress::NOT_TAKEN;

@@ -13,14 +13,14 @@
 use std::sync::Arc;
 
 use http::header::{self, HeaderValue};
-use http::{Method, Request, Response};
+use http::{Method, Response};
 
 use super::context::Forwarding;
 use super::forward::forward;
 use crate::clock;
 use crate::policy::Permit;
 use crate::proxy;
-use crate::proxy::body::RequestBody;
+use crate::proxy::body::ClientRequest;
 use crate::serve::detail::shortened;
 use crate::serve::reject::Rejection;
 use crate::serve::response_body::ResponseBody;
@@ -48,7 +48,7 @@ impl<'r> BoshTarget<'r> {
         Self { forwarding, owners }
     }
 
-    pub(super) async fn serve(self, request: Request<RequestBody>) -> Answer {
+    pub(super) async fn serve(self, request: ClientRequest) -> Answer {
         match *request.method() {
             Method::POST => self.post(request).await,
             Method::GET | Method::HEAD | Method::OPTIONS => forward(request, self.forwarding).await,
@@ -57,7 +57,7 @@ impl<'r> BoshTarget<'r> {
     }
 
     /// Reads a body, and forwards it if the client may speak in its session.
-    async fn post(&self, mut request: Request<RequestBody>) -> Answer {
+    async fn post(&self, mut request: ClientRequest) -> Answer {
         let forwarding = self.forwarding;
         let (most, time) = (forwarding.body_limit, forwarding.forward.timeouts.idle);
         let body = request.body_mut().read_whole(most, time).await;
@@ -83,12 +83,7 @@ impl<'r> BoshTarget<'r> {
 
     /// Forwards the request for a new session, and remembers whose it is before the client has the
     /// answer.
-    async fn create(
-        &self,
-        mut request: Request<RequestBody>,
-        owner: Owner,
-        place: Place,
-    ) -> Answer {
+    async fn create(&self, mut request: ClientRequest, owner: Owner, place: Place) -> Answer {
         let Some(reserved) = self.owners.reserve_session(owner) else {
             let detail = "as many sessions as a client may have";
             return Ok(self.refused("policy-violation", QUOTA_REASON, detail));
@@ -113,7 +108,7 @@ impl<'r> BoshTarget<'r> {
     /// Forwards what is said in a session of the client.
     async fn speak(
         &self,
-        request: Request<RequestBody>,
+        request: ClientRequest,
         owner: Owner,
         key: String,
         is_terminate: bool,

@@ -3,14 +3,11 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::Request;
-
 use crate::host::Authority;
 use crate::policy::Permit;
 use crate::proxy::ForwardContext;
-use crate::proxy::body::RequestBody;
+use crate::proxy::body::ClientRequest;
 use crate::proxy::headers::Origin;
-use crate::proxy::websocket;
 use crate::route::path::PathPrefix;
 use crate::route::tenant::Tenant;
 use crate::route::upstream::{NoBridge, Protocol};
@@ -64,11 +61,12 @@ impl<'r> Forwarding<'r> {
         route: &'r Route,
         forward: &'r Forward,
         permit: &Permit,
-    ) -> Result<(Request<RequestBody>, Self), Rejection> {
+    ) -> Result<(ClientRequest, Self), Rejection> {
         let Normal { inbound, authority } = normal;
         let counted = inbound.counted();
         let Inbound {
             request,
+            is_websocket,
             conn,
             view,
             exchange,
@@ -76,7 +74,6 @@ impl<'r> Forwarding<'r> {
             origin,
             ..
         } = inbound;
-        let is_websocket = websocket::is_handshake(&request);
         let upstream = forward.upstream_of(is_websocket);
         let path = request.uri().path();
         let tenant = route.tenant(path).map(Box::from);

@@ -1,17 +1,17 @@
 //! Forwards a request to its upstream.
 
-use http::{Request, Response, Version};
+use http::{Response, Version};
 
 use super::context::Forwarding;
 use crate::proxy;
-use crate::proxy::body::RequestBody;
+use crate::proxy::body::ClientRequest;
 use crate::serve::reject::Rejection;
 use crate::serve::response_body::ResponseBody;
 use crate::serve::unread_body::close_after;
 
 /// The upstream's answer, whose body is streamed.
 pub(super) async fn forward(
-    request: Request<RequestBody>,
+    request: ClientRequest,
     forwarding: &Forwarding<'_>,
 ) -> Result<Response<ResponseBody>, Rejection> {
     if proxy::declares_more_than(&request, forwarding.body_limit) {

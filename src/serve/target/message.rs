@@ -19,14 +19,14 @@ use std::rc::Rc;
 
 use http::header::{self, HeaderValue};
 use http::uri::PathAndQuery;
-use http::{Method, Request, Response, StatusCode, Uri, Version};
+use http::{Method, Response, StatusCode, Uri, Version};
 use hyper::body::Body as _;
 
 use super::context::Forwarding;
 use super::forward::forward;
 use crate::policy::Permit;
 use crate::proxy;
-use crate::proxy::body::RequestBody;
+use crate::proxy::body::ClientRequest;
 use crate::route::path::BadPath;
 use crate::serve::detail::shortened;
 use crate::serve::message_token::permit_of_request;
@@ -68,7 +68,7 @@ impl<'r> MessageTarget<'r> {
         }
     }
 
-    pub(super) async fn serve(self, mut request: Request<RequestBody>) -> Answer {
+    pub(super) async fn serve(self, mut request: ClientRequest) -> Answer {
         let Some(place) = self.place(request.uri().path()) else {
             let response = self.without_message(StatusCode::NOT_FOUND, "not a path of Janus");
             return Ok(self.before_body(&request, response));
@@ -118,7 +118,7 @@ impl<'r> MessageTarget<'r> {
     }
 
     /// Reads a message, and forwards it if it may pass.
-    async fn post(&self, mut request: Request<RequestBody>, place: Place) -> Answer {
+    async fn post(&self, mut request: ClientRequest, place: Place) -> Answer {
         let forwarding = self.forwarding;
         let most = forwarding
             .body_limit
@@ -157,7 +157,7 @@ impl<'r> MessageTarget<'r> {
     }
 
     /// Forwards a request whose message is in its path.
-    async fn get_message(&self, mut request: Request<RequestBody>, place: Place) -> Answer {
+    async fn get_message(&self, mut request: ClientRequest, place: Place) -> Answer {
         let message = place.message().unwrap_or_default();
         let permit = self.forwarding.permit()?;
         let context = self.context(&permit, place);
@@ -183,7 +183,7 @@ impl<'r> MessageTarget<'r> {
     /// Forwards a message, and has the inspector see the answer if it waits for it.
     async fn ask(
         &self,
-        mut request: Request<RequestBody>,
+        mut request: ClientRequest,
         mut inspector: AnyInspector,
         context: &Context<'_>,
         is_trimmed: bool,
@@ -219,7 +219,7 @@ impl<'r> MessageTarget<'r> {
     }
 
     /// Forwards a long poll of the client that the session belongs to.
-    async fn poll(&self, mut request: Request<RequestBody>, session: i64) -> Answer {
+    async fn poll(&self, mut request: ClientRequest, session: i64) -> Answer {
         let permit = self.forwarding.permit()?;
         let context = self.context(&permit, Place::Session(session));
         if let Err(refusal) = rest::may_poll(context.ids, &context) {
@@ -263,7 +263,7 @@ impl<'r> MessageTarget<'r> {
     }
 
     /// Redirects from a handle to its session.
-    fn redirect(&self, request: &Request<RequestBody>, place: Place) -> Answer {
+    fn redirect(&self, request: &ClientRequest, place: Place) -> Answer {
         let permit = self.forwarding.permit()?;
         let context = self.context(&permit, place);
         if let Err(refusal) = rest::may_poll(context.ids, &context) {
@@ -333,7 +333,7 @@ impl<'r> MessageTarget<'r> {
     /// The answer to a request whose body has not been read.
     fn before_body(
         &self,
-        request: &Request<RequestBody>,
+        request: &ClientRequest,
         mut response: Response<ResponseBody>,
     ) -> Response<ResponseBody> {
         if request.version() < Version::HTTP_2 && !request.body().is_end_stream() {
@@ -379,7 +379,7 @@ async fn read(mut body: ResponseBody) -> Option<Vec<u8>> {
 }
 
 /// Sets what Janus reads of the target: the path without a slash at its end, and this query.
-fn set_target(request: &mut Request<RequestBody>, query: &str) -> Result<(), BadPath> {
+fn set_target(request: &mut ClientRequest, query: &str) -> Result<(), BadPath> {
     let uri = request.uri();
     let path = without_slash(uri.path());
     if path == uri.path() && uri.query().is_none() && query.is_empty() {

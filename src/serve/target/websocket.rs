@@ -4,14 +4,14 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
-use http::{Request, Response, header};
+use http::{Response, header};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 
 use super::context::Forwarding;
 use crate::clock::{self, UnixTime};
 use crate::policy::Permit;
-use crate::proxy::body::RequestBody;
+use crate::proxy::body::ClientRequest;
 use crate::proxy::client::Pool;
 use crate::proxy::{self, upgrade, websocket};
 use crate::registry::Registered;
@@ -36,7 +36,7 @@ use crate::tunnel::{CloseReason, Grant, RouteTunnelKey, TunnelControl, TunnelKey
     reason = "the task ends with the tunnel, which is registered"
 )]
 pub(super) async fn open(
-    mut request: Request<RequestBody>,
+    mut request: ClientRequest,
     forwarding: &Forwarding<'_>,
     permit: &Permit,
 ) -> Result<Response<ResponseBody>, Rejection> {
@@ -58,7 +58,8 @@ pub(super) async fn open(
             .headers_mut()
             .remove(header::SEC_WEBSOCKET_EXTENSIONS);
     }
-    let stream = websocket::is_extended_connect(&request).then(|| hyper::upgrade::on(&mut request));
+    let stream =
+        websocket::is_extended_connect(&request).then(|| hyper::upgrade::on(&mut *request));
     let (answer, upgraded) = upgrade::open_websocket(request, &forwarding.context()).await?;
     let mut response = answer.map(ResponseBody::upstream);
     if is_understood && upgraded.is_none() && response.status().is_success() {

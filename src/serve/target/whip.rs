@@ -13,14 +13,14 @@
 //! does not know the resource, nor does the gateway: the server ends it when no media arrive.
 
 use http::header::{HeaderMap, HeaderValue, LINK, LOCATION};
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Response, StatusCode};
 
 use super::context::Forwarding;
 use super::{forward, websocket};
 use crate::clock;
 use crate::host::Authority;
 use crate::policy::Permit;
-use crate::proxy::body::RequestBody;
+use crate::proxy::body::ClientRequest;
 use crate::proxy::link;
 use crate::proxy::location::{Public, without_dots};
 use crate::route::path::{EncodedSlash, NormalPath};
@@ -49,7 +49,7 @@ impl<'r> WhipTarget<'r> {
 
     pub(super) async fn serve(
         self,
-        request: Request<RequestBody>,
+        request: ClientRequest,
         permit: &Permit,
     ) -> Result<Response<ResponseBody>, Rejection> {
         let change = &self.forwarding.forward.path;
