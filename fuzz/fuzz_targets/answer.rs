@@ -38,7 +38,13 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!(ours(&method, &split(lengths, sent)), whole, "in pieces");
     let bytes: Vec<_> = sent.chunks(1).collect();
     assert_eq!(ours(&method, &bytes), whole, "in bytes");
-    compare(&whole, &hypers(&method, sent), sent);
+    let hypers = hypers(&method, sent);
+    if method == Method::CONNECT && whole.status() == hypers.status() && whole.status() == Some(204)
+    {
+        // A tunnel, as every 2xx to CONNECT (RFC 9110, section 9.3.6); for hyper it is none.
+        return;
+    }
+    compare(&whole, &hypers, sent);
 });
 
 fn split<'a>(lengths: &[u8], mut sent: &'a [u8]) -> Vec<&'a [u8]> {
@@ -72,6 +78,15 @@ struct Answer {
     broken: Option<Option<FramingError>>,
     /// Whether the connection may be used again.
     is_kept: bool,
+}
+
+impl Outcome {
+    fn status(&self) -> Option<u16> {
+        match self {
+            Self::NoHead(_) => None,
+            Self::Answer(answer) => Some(answer.status),
+        }
+    }
 }
 
 /// A read of ours has to be that of hyper, or stricter.

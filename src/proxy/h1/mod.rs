@@ -16,6 +16,7 @@
 //! - An answer with `Transfer-Encoding` and `Content-Length` is read as chunked (RFC 9112,
 //!   section 6.3), but its connection is not kept.
 //! - The same for a 204 that declares content, which may follow later.
+//! - A 204 to CONNECT begins a tunnel, as every other 2xx does (RFC 9110, section 9.3.6).
 //! - A chunk size has at most 16 digits; hyper reads any number of leading zeros.
 //! - Blanks behind a chunk size count as part of its extension, which is limited.
 //! - A line feed without a carriage return ends no line of trailers.
