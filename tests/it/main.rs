@@ -50,6 +50,7 @@ mod live;
 mod lockout;
 mod log_level;
 mod lost_rooms;
+mod lying_upstreams;
 mod message_rules;
 mod message_tokens;
 mod metrics;
