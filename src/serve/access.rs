@@ -20,11 +20,9 @@ use super::response_body::ResponseBody;
 use super::under_way::Entered;
 use super::unread_body::close_after;
 use super::{Arrived, Inbound};
-use crate::clock;
 use crate::proxy::body::RequestBody;
 use crate::proxy::websocket;
 use crate::telemetry::access::{Exchange, Head};
-use crate::telemetry::redact;
 
 /// The layer.
 #[derive(Clone, Copy, Debug)]
@@ -97,8 +95,7 @@ where
     }
 }
 
-/// Copies what the line will say. A header value is a slice of the whole head, which would stay in
-/// memory for as long as a long poll waits.
+/// Copies what the line will say.
 fn head(request: &http::Request<hyper::body::Incoming>) -> Head {
     let header = |name| request.headers().get(name).map(HeaderValue::as_bytes);
     let authority = || {
@@ -107,19 +104,16 @@ fn head(request: &http::Request<hyper::body::Incoming>) -> Head {
             .authority()
             .map(|authority| authority.as_str().as_bytes())
     };
-    let text = |bytes: Option<&[u8]>| redact::text(bytes.unwrap_or(b"-"));
     // A password may stand before an @. Such a request is rejected, but logged.
     let host = header(header::HOST)
         .or_else(authority)
         .map(|host| host.rsplit(|b| *b == b'@').next().unwrap_or(host));
-    Head {
-        at: clock::wall(),
-        method: Some(request.method().clone()),
-        target: redact::target(request.uri().path(), request.uri().query()),
-        host: text(host),
-        agent: text(header(header::USER_AGENT)),
-        version: Some(request.version()),
-    }
+    Head::of_request(
+        (request.method(), request.version()),
+        request.uri(),
+        host,
+        header(header::USER_AGENT),
+    )
 }
 
 /// A request that is being served.

@@ -140,10 +140,7 @@ fn exchange(
     entry: &Passthrough,
     worker: &Worker,
 ) -> Rc<Exchange> {
-    let head = || Head {
-        host: sni.to_string(),
-        ..Head::unknown()
-    };
+    let head = || Head::of_host(&sni.to_string());
     let exchange = Exchange::begin(
         worker.ids.next(),
         accepted.peer.client(),

@@ -3,7 +3,7 @@
 //!
 //! Characters that control a terminal, end a line, or make text look like another text are written
 //! as `\u{202e}`, and long fields of log lines are cut. All output is escaped here: fields of
-//! access lines ([`field`]) and whole access lines ([`json`]), events when they are formatted
+//! access lines ([`quoted`], [`json_string`], [`bare`]), events when they are formatted
 //! (`telemetry::events`), and the output of commands ([`lines`]).
 
 use std::borrow::Cow;
@@ -38,7 +38,16 @@ pub fn steers(c: char) -> bool {
 
 /// Whether nothing in a text has to be escaped, as is usual.
 fn is_plain(text: &str) -> bool {
-    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+    // Not `all`: without an early exit, many bytes are compared at once.
+    text.bytes().fold(true, |is_plain, byte| {
+        is_plain & matches!(byte, b' '..=b'~')
+    })
+}
+
+/// Whether nothing in a text has to be escaped inside a JSON string.
+fn is_plain_json(text: &[u8]) -> bool {
+    let is_plain = |byte| matches!(byte, b' '..=b'~') & (byte != b'"') & (byte != b'\\');
+    text.iter().fold(true, |all, byte| all & is_plain(*byte))
 }
 
 /// A writer that escapes.
@@ -122,14 +131,9 @@ impl<T: fmt::Display> fmt::Display for Visible<T> {
     }
 }
 
-/// Whether a text can be a field of a log line unchanged.
-pub(super) fn is_field(text: &str) -> bool {
-    text.len() <= FIELD && is_plain(text)
-}
-
 /// Escapes and cuts a field of a log line.
 pub fn field(text: &str) -> String {
-    if is_field(text) {
+    if text.len() <= FIELD && is_plain(text) {
         return text.to_owned();
     }
     let mut out = String::with_capacity(text.len().min(FIELD) + CUT.len_utf8());
@@ -138,12 +142,35 @@ pub fn field(text: &str) -> String {
     out
 }
 
-/// Formats, escapes and cuts a field of a log line.
-pub(super) fn shown(value: impl fmt::Display) -> String {
-    let mut out = String::new();
-    // Writing to memory does not fail.
-    let _ = write!(Escaping::new(&mut out, FIELD), "{value}");
-    out
+/// Appends a [field](field) of a log line as a JSON string. Its text is what `write` appends.
+pub(super) fn quoted(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    out.push(b'"');
+    let start = out.len();
+    write(out);
+    let text = &out[start..];
+    if text.len() <= FIELD && is_plain_json(text) {
+        out.push(b'"');
+        return;
+    }
+    let text = field(&String::from_utf8_lossy(text));
+    out.truncate(start - 1);
+    json_string(out, &text);
+}
+
+/// Appends a text of any length as a JSON string.
+pub(super) fn json_string(out: &mut Vec<u8>, text: &str) {
+    if is_plain_json(text.as_bytes()) {
+        out.push(b'"');
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+    } else {
+        bare(out, &serde_json::Value::from(text).to_string());
+    }
+}
+
+/// Appends a text of any length without quotation marks.
+pub(super) fn bare(out: &mut Vec<u8>, text: &str) {
+    out.extend_from_slice(json(text).as_bytes());
 }
 
 /// Escapes text for a terminal, except line feeds.

@@ -9,55 +9,84 @@ const ID_DIGITS: usize = 6;
 /// The longest part of a text that is looked at, in bytes.
 const LONGEST: usize = escape::FIELD;
 
-/// A path and query without secrets: numeric ids in the path and all values of the query, since a
-/// token may have any name, become `*`. [Escaped and cut](escape::field) for a log.
-pub fn target(path: &str, query: Option<&str>) -> String {
-    let mut out = String::with_capacity((path.len() + query.map_or(0, str::len)).min(LONGEST));
-    for (at, segment) in path.split('/').enumerate() {
+/// Appends a path and query without secrets: numeric ids in the path and all values of the query,
+/// since a token may have any name, become `*`. It is a [quoted](escape::quoted) field of a log.
+pub fn target(out: &mut Vec<u8>, path: &str, query: Option<&str>) {
+    escape::quoted(out, |out| {
         // The rest will be cut off.
-        if out.len() > LONGEST {
+        let most = out.len() + LONGEST;
+        without_ids(out, path.as_bytes(), most);
+        if let Some(query) = query {
+            without_values(out, query, most);
+        }
+    });
+}
+
+/// Appends a path, up to about the length `most` of `out`.
+fn without_ids(out: &mut Vec<u8>, path: &[u8], most: usize) {
+    // What is copied next begins at `from`, the segment at `start`.
+    let (mut from, mut start) = (0, 0);
+    for segment in path.split(|byte| *byte == b'/') {
+        if out.len() + (start - from) > most {
             break;
         }
-        if at > 0 {
-            out.push('/');
+        let end = start + segment.len();
+        if segment.len() >= ID_DIGITS && segment.iter().all(u8::is_ascii_digit) {
+            out.extend_from_slice(&path[from..start]);
+            out.push(b'*');
+            from = end;
         }
-        let is_id = segment.len() >= ID_DIGITS && segment.bytes().all(|b| b.is_ascii_digit());
-        out.push_str(if is_id { "*" } else { segment });
+        start = end + 1;
     }
-    for (at, pair) in query.into_iter().flat_map(|q| q.split('&')).enumerate() {
-        if out.len() > LONGEST {
+    let end = path.len().min(start);
+    out.extend_from_slice(&path[from..end]);
+}
+
+/// Appends a query, up to about the length `most` of `out`.
+fn without_values(out: &mut Vec<u8>, query: &str, most: usize) {
+    for (at, pair) in query.split('&').enumerate() {
+        if out.len() > most {
             break;
         }
-        out.push(if at == 0 { '?' } else { '&' });
+        out.push(if at == 0 { b'?' } else { b'&' });
         match pair.split_once('=') {
             // The padding of a Base64 token, not a name without a value.
             Some((_, rest)) if rest.bytes().all(|b| b == b'=') && pair.len() % 4 == 0 => {
-                out.push('*')
+                out.push(b'*')
             }
             Some((name, _)) => {
-                out.push_str(name);
-                out.push_str("=*");
+                out.extend_from_slice(name.as_bytes());
+                out.extend_from_slice(b"=*");
             }
-            None => out.push('*'),
+            None => out.push(b'*'),
         }
-    }
-    if escape::is_field(&out) {
-        out
-    } else {
-        escape::field(&out)
     }
 }
 
-/// Text of a client, [escaped and cut](escape::field) for a log.
-pub fn text(bytes: &[u8]) -> String {
+/// Appends text of a client as a [quoted](escape::quoted) field of a log.
+pub fn text(out: &mut Vec<u8>, bytes: &[u8]) {
     // Up to four bytes more, so that the last character is complete.
     let cut = &bytes[..bytes.len().min(LONGEST + 4)];
-    escape::field(&String::from_utf8_lossy(cut))
+    escape::quoted(out, |out| out.extend_from_slice(cut));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn of(write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = b"host=".to_vec();
+        write(&mut out);
+        serde_json::from_slice(out.strip_prefix(b"host=").unwrap()).unwrap()
+    }
+
+    fn target(path: &str, query: Option<&str>) -> String {
+        of(|out| super::target(out, path, query))
+    }
+
+    fn text(bytes: &[u8]) -> String {
+        of(|out| super::text(out, bytes))
+    }
 
     #[test]
     fn nothing_steers_a_terminal() {
@@ -108,6 +137,12 @@ mod tests {
             ("/x", Some("a=b=c&token=s"), "/x?a=*&token=*"),
             ("/x", Some("c2VjcmV0LXRva2VuLTE=&b="), "/x?*&b=*"),
             ("/v1/room/1234", Some(""), "/v1/room/1234?*"),
+            ("/123456", None, "/*"),
+            ("/123456/", None, "/*/"),
+            ("//123456//12345/654321", None, "//*//12345/*"),
+            ("123456/1234567", None, "*/*"),
+            ("-", None, "-"),
+            ("", None, ""),
         ] {
             assert_eq!(target(path, query), want);
         }

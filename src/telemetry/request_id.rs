@@ -8,7 +8,7 @@ use std::fmt;
 pub struct RequestId([u8; 16]);
 
 impl RequestId {
-    fn new(number: u64) -> Self {
+    pub(super) fn new(number: u64) -> Self {
         const HEX: &[u8; 16] = b"0123456789abcdef";
         let mut text = [0; 16];
         for (at, digit) in text.iter_mut().enumerate() {

@@ -5,8 +5,10 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use super::end::End;
-use super::line::{Head, Line, Written};
+use super::head::Head;
+use super::line::Line;
 use super::sink::AccessSink;
+use super::written::Written;
 use crate::addr::ClientAddr;
 use crate::clock;
 use crate::slot::StreamSlot;

@@ -2,10 +2,14 @@
 
 mod end;
 mod exchange;
+mod head;
 mod line;
 mod sink;
+mod time;
+mod written;
 
 pub use end::End;
 pub use exchange::Exchange;
-pub use line::{Head, Line, User};
+pub use head::Head;
+pub use line::{Line, User};
 pub use sink::AccessSink;

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use tracing_appender::non_blocking::NonBlocking;
 
-use super::line::Written;
+use super::time::Times;
+use super::written::Written;
 use crate::telemetry::LogFormat;
 use crate::telemetry::metrics::WorkerMetrics;
 
@@ -19,6 +20,7 @@ pub struct AccessSink {
     enabled: Cell<bool>,
     stopping: Cell<bool>,
     lines: RefCell<Vec<u8>>,
+    times: RefCell<Times>,
     metrics: Arc<WorkerMetrics>,
 }
 
@@ -35,6 +37,7 @@ impl AccessSink {
             enabled,
             stopping: Cell::new(false),
             lines: RefCell::default(),
+            times: RefCell::new(Times::new()),
             metrics,
         })
     }
@@ -65,7 +68,7 @@ impl AccessSink {
 
     pub(super) fn log(&self, line: &Written<'_>) {
         let mut lines = self.lines.borrow_mut();
-        line.write(self.format.get(), &mut lines);
+        line.write(self.format.get(), &mut self.times.borrow_mut(), &mut lines);
         if lines.len() >= BATCH {
             self.hand_over(&mut lines);
         }
