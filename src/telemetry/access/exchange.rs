@@ -110,18 +110,20 @@ impl Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         let line = self.line.get_mut();
-        line.took = self.started.elapsed();
+        let now = clock::monotonic();
+        line.took = now.saturating_duration_since(self.started);
         if line.end == End::Client && self.sink.is_stopping() {
             line.end = End::Drain;
         }
         self.sink.metrics().ended(line);
         if let Some(head) = self.head.as_ref().filter(|_| !line.is_silent) {
-            self.sink.log(&Written {
+            let line = Written {
                 id: self.id,
                 client: self.client.get(),
                 head,
                 line,
-            });
+            };
+            self.sink.log(&line, now);
         }
     }
 }
