@@ -31,7 +31,8 @@ use crate::tls::Shown;
 /// two writes.
 const TLS_BUFFER: usize = 32 * 1024;
 
-/// Serves a connection until it closes.
+/// Serves a connection until it closes. What not every TLS handshake needs is in boxes: the runtime
+/// moves this future several times, and all that it may hold with it.
 pub async fn serve(mut accepted: AcceptedConn, worker: Rc<Worker>) {
     if accepted.expects_proxy_header {
         match read_proxy_header(&mut accepted, &worker).await {
@@ -56,13 +57,13 @@ pub async fn serve(mut accepted: AcceptedConn, worker: Rc<Worker>) {
         Kind::Https => serve_https(accepted, worker).await,
         Kind::Http => {
             let (stream, conn) = plain(accepted, worker);
-            h1::serve(stream, conn, stack::http()).await;
+            Box::pin(h1::serve(stream, conn, stack::http())).await;
         }
         Kind::Plain => {
             // Clients know the port of the proxy alone.
             accepted.port = worker.view().snapshot.proxy_port;
             let (stream, conn) = plain(accepted, worker);
-            h1::serve(stream, conn, stack::routes()).await;
+            Box::pin(h1::serve(stream, conn, stack::routes())).await;
         }
     }
 }
@@ -144,7 +145,7 @@ async fn serve_https(accepted: AcceptedConn, worker: Rc<Worker>) {
             worker.metrics.handshake(Handshake::PassedOn);
             let view = worker.view();
             if let Some(entry) = passthrough::find(&view.snapshot.passthrough, &sni) {
-                passing::pass(accepted, hello, sni, entry, worker).await;
+                Box::pin(passing::pass(accepted, hello, sni, entry, worker)).await;
             }
             return;
         }
@@ -171,11 +172,12 @@ async fn serve_https(accepted: AcceptedConn, worker: Rc<Worker>) {
         tls.get_mut().1.set_buffer_limit(Some(TLS_BUFFER));
     }
     let stream = Stream::Tls(tls);
-    // HTTP gets a task of its own, which is smaller than this one with its handshake.
+    // HTTP gets a task of its own, so that the memory of the handshake is free. The runtime moves a
+    // task's future several times before it runs and after it has ended: only the box is moved.
     if is_h2 {
-        tokio::task::spawn_local(h2::serve(stream, conn, stack::routes()));
+        tokio::task::spawn_local(Box::pin(h2::serve(stream, conn, stack::routes())));
     } else {
-        tokio::task::spawn_local(h1::serve(stream, conn, stack::routes()));
+        tokio::task::spawn_local(Box::pin(h1::serve(stream, conn, stack::routes())));
     }
 }
 

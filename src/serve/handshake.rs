@@ -56,7 +56,7 @@ pub(super) async fn handshake(
             if matches!(without_tls, FirstBytes::ProxyHeader) {
                 log_unexpected_header(accepted.peer);
             }
-            answer_plain_http(&mut accepted.stream).await?;
+            Box::pin(answer_plain_http(&mut accepted.stream)).await?;
             worker.metrics.handshake(Handshake::PlainHttp);
             return Ok(HandshakeOutcome::Done);
         }
@@ -98,7 +98,7 @@ async fn with_name(
     worker: &Worker,
 ) -> io::Result<HandshakeOutcome> {
     if let Some(settings) = validation::settings(&hello, &sni, worker) {
-        validation::shake(*hello, accepted.stream, settings).await?;
+        Box::pin(validation::shake(*hello, accepted.stream, settings)).await?;
         worker.metrics.handshake(Handshake::Validation);
         return Ok(HandshakeOutcome::Done);
     }
@@ -113,10 +113,10 @@ async fn with_name(
     if let Some(settings) = validation::redirected(&hello, &sni, worker)
         && snapshot.certificates.lookup(Some(&sni)).next().is_none()
     {
-        let tls = StartHandshake::from_parts(hello.accepted, accepted.stream)
-            .into_stream(settings)
-            .await?;
-        let was_ca = validation::answer_alone(tls, worker, Otherwise::Tell, || {}).await?;
+        let tls = StartHandshake::from_parts(hello.accepted, accepted.stream);
+        let tls = Box::pin(tls.into_stream(settings)).await?;
+        let answered = validation::answer_alone(tls, worker, Otherwise::Tell, || {});
+        let was_ca = Box::pin(answered).await?;
         if was_ca {
             worker.metrics.handshake(Handshake::Validation);
         } else {

@@ -3,6 +3,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -74,8 +75,8 @@ async fn discard_all(mut stream: Stream, control: &Registered<ConnControl>, tick
 }
 
 fn discard(stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-    let mut buffer = [0; 4096];
-    let mut read = ReadBuf::new(&mut buffer);
+    let mut buffer = [MaybeUninit::uninit(); 4096];
+    let mut read = ReadBuf::uninit(&mut buffer);
     Pin::new(stream)
         .poll_read(cx, &mut read)
         .map_ok(|()| read.filled().len())
