@@ -49,14 +49,20 @@ def http1(path, body=b"", headers=()):
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-def read_response(tls, status=200):
-    """Reads one response and returns its body."""
+def read_head(tls, status=200):
+    """The head of a response, and what has come of its body."""
     data = b""
     while b"\r\n\r\n" not in data:
         data += received(tls)
     head, body = data.split(b"\r\n\r\n", 1)
     if head.split()[1] != str(status).encode():
         raise RuntimeError(f"the gateway answered {head.splitlines()[0].decode()}")
+    return head, body
+
+
+def read_response(tls, status=200):
+    """Reads one response and returns its body."""
+    head, body = read_head(tls, status)
     headers = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:])
     parts, missing = [body], int(headers.get(b"content-length", 0)) - len(body)
     while missing > 0:
@@ -85,6 +91,43 @@ class Http1:
 
     def close(self):
         self.tls.close()
+
+
+class Upload(Http1):
+    """1 MiB, each part when the server has got the one before it."""
+
+    def __init__(self, gateway):
+        super().__init__(gateway, "/open/small", bytes(upstream.MEBIBYTE))
+        self.upstream = gateway.upstream
+
+    def step(self):
+        sent, end = 0, len(self.request) - upstream.MEBIBYTE
+        for part in upstream.PARTS:
+            end += part
+            self.tls.sendall(self.request[sent:end])
+            sent = end
+            if not self.upstream.has_come.acquire(timeout=60):
+                raise RuntimeError("an upload does not arrive")
+        read_response(self.tls)
+
+
+class Download(Http1):
+    """1 MiB, each part when the client has got the one before it."""
+
+    def __init__(self, gateway):
+        super().__init__(gateway, "/open/mebibyte")
+        self.upstream = gateway.upstream
+
+    def step(self):
+        self.upstream.may_go.release()
+        self.tls.sendall(self.request)
+        missing = -len(read_head(self.tls)[1])
+        for number, part in enumerate(upstream.PARTS):
+            if number:
+                self.upstream.may_go.release()
+            missing += part
+            while missing > 0:
+                missing -= len(received(self.tls))
 
 
 class RestJanus(Http1):

@@ -7,11 +7,12 @@ PARTS = ("own", "libc", "crypto")
 
 
 class Profile:
-    """Instructions by part and function."""
+    """Instructions by part and function, and in how many seconds."""
 
     def __init__(self):
         self.functions = Counter()
         self.parts = Counter()
+        self.seconds = 0.0
 
     @property
     def total(self):
@@ -23,6 +24,12 @@ class Profile:
         one.functions = Counter({name: n // count for name, n in self.functions.items()})
         one.parts = Counter({part: n // count for part, n in self.parts.items()})
         return one
+
+    def subtract(self, idle):
+        """Takes away what another profile has for each second."""
+        share = self.seconds / idle.seconds
+        for mine, theirs in ((self.parts, idle.parts), (self.functions, idle.functions)):
+            mine.subtract({name: int(n * share) for name, n in theirs.items()})
 
     def add(self, obj, file, function, instructions):
         part = part_of(obj, file, function)
@@ -39,8 +46,9 @@ def part_of(obj, file, function):
 
 
 def short(function):
-    """Without hashes, type parameters and copies of one function, by which names differ from build to build."""
-    name = re.sub(r"(::h[0-9a-f]{16}|\.llvm\.\d+|'\d+|\{\{closure\}\}|@@?[A-Z].*$)", "", function)
+    """Without hashes, type parameters, versions and copies of a function: names stay from build to build."""
+    name = re.sub(r"(?<=^aws_lc)_\d+_\d+_\d+", "", function)
+    name = re.sub(r"(::h[0-9a-f]{16}|\.llvm\.\d+|'\d+|\{\{closure\}\}|@@?[A-Z].*$)", "", name)
     if name.startswith("<"):
         # A method of a trait: what implements it, and the name of the method.
         inner, _, method = split_angle(name)

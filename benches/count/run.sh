@@ -27,8 +27,10 @@ fi
 IANITOR=$(realpath "$IANITOR")
 export IANITOR
 
+(cd benches/count && python3 -B -m unittest -q test_compare)
+
 # shellcheck disable=SC2206 # A list of words.
 args=(${COUNT_ARGS:-})
 [ -z "${RECORD:-}" ] || args+=(--record)
 export OPENSSL_CONF=$PWD/benches/count/openssl.cnf
-exec python3 benches/count/count.py "${args[@]}" </dev/null
+exec python3 -B benches/count/count.py "${args[@]}" </dev/null

@@ -1,5 +1,6 @@
 """The server behind the gateway: HTTP/1.1 and WebSockets, as much of Janus and Kurento as the cases
-need. A response leaves in one write, so that the gateway gets it in one read."""
+need. A response leaves in one write, so that the gateway gets it in one read; long bodies pass in
+steps with the client, so that reads do not depend on how fast either side is."""
 import base64
 import hashlib
 import itertools
@@ -9,6 +10,9 @@ import struct
 import threading
 
 WEBSOCKET = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+MEBIBYTE = 1 << 20
+# Each with its head in one segment of TCP on loopback, and in one TLS record.
+PARTS = [15 << 10] + [16 << 10] * 63 + [1 << 10]
 IDS = itertools.count(1 << 50)
 
 
@@ -16,16 +20,18 @@ class Upstream:
     def __init__(self):
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = self.listener.getsockname()[1]
+        # A part of an upload has come; a part of a download may go.
+        self.has_come, self.may_go = threading.Semaphore(0), threading.Semaphore(0)
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):
         while True:
             tcp, _ = self.listener.accept()
             tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            threading.Thread(target=serve, args=(tcp,), daemon=True).start()
+            threading.Thread(target=serve, args=(tcp, self), daemon=True).start()
 
 
-def serve(tcp):
+def serve(tcp, upstream):
     """Requests of one connection, until its end."""
     try:
         with tcp:
@@ -35,8 +41,12 @@ def serve(tcp):
                 if "upgrade" in headers:
                     upgrade(tcp, headers)
                     return websocket(tcp, reader, request.split()[1])
-                body = reader.read(int(headers.get("content-length", 0)))
-                tcp.sendall(response(request.split()[1], body))
+                body = read_body(reader, int(headers.get("content-length", 0)), upstream)
+                path = request.split()[1]
+                if path.endswith("/mebibyte"):
+                    download(tcp, upstream)
+                else:
+                    tcp.sendall(response(path, body))
     except OSError:
         pass  # The gateway has closed the connection.
 
@@ -53,13 +63,31 @@ def read_head(reader):
 def response(path, body):
     if path.startswith("/janus-rest"):
         body = json_bytes(janus(json.loads(body)))
-    elif path.endswith("/mebibyte"):
-        body = bytes(1 << 20)
     else:
         body = b"x" * 100
-    head = (f"HTTP/1.1 200 OK\r\nServer: upstream\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {len(body)}\r\n\r\n")
-    return head.encode() + body
+    return response_head(len(body)) + body
+
+
+def response_head(length):
+    return (f"HTTP/1.1 200 OK\r\nServer: upstream\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {length}\r\n\r\n").encode()
+
+
+def read_body(reader, length, upstream):
+    if length < MEBIBYTE:
+        return reader.read(length)
+    for part in PARTS:
+        reader.read(part)
+        upstream.has_come.release()
+    return b""
+
+
+def download(tcp, upstream):
+    head = response_head(MEBIBYTE)
+    for part in PARTS:
+        upstream.may_go.acquire()
+        tcp.sendall(head + bytes(part))
+        head = b""
 
 
 def upgrade(tcp, headers):
