@@ -12,9 +12,9 @@ import sys
 import time
 from pathlib import Path
 
+import callgrind
 import client
 import compare
-import profile
 import upstream
 
 HERE = Path(__file__).resolve().parent
@@ -154,7 +154,7 @@ class Gateway:
         seconds, self.since = time.monotonic() - self.since, time.monotonic()
         file = self.folder / f"dump.{self.dumps}"
         with open(file, encoding="utf-8", errors="replace") as lines:
-            found = profile.read(lines)
+            found = callgrind.read(lines)
         file.unlink()
         found.seconds = seconds
         if self.idle:
@@ -214,7 +214,7 @@ def count_all(binary, cases):
 
 
 def row(parts):
-    return " ".join(f"{parts[part]:12,}" for part in profile.PARTS) + f" {sum(parts.values()):12,}"
+    return " ".join(f"{parts[part]:12,}" for part in callgrind.PARTS) + f" {sum(parts.values()):12,}"
 
 
 def environment(binary):
@@ -278,7 +278,7 @@ def main():
     options = arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     record, here = compare.load(RECORD), environment(options.binary)
-    print(f"{'':11} " + " ".join(f"{name:>12}" for name in (*profile.PARTS, "in all")) + "   spread")
+    print(f"{'':11} " + " ".join(f"{name:>12}" for name in (*callgrind.PARTS, "in all")) + "   spread")
     found, new, verdict = judge(options, record, here)
     for case, counted in found.items():
         for function, instructions in counted.functions.most_common(options.functions):

@@ -2,8 +2,8 @@
 import tomllib
 import unittest
 
+import callgrind
 import compare
-import profile
 
 HERE = {"rustc": "1.95.0", "target": "x86_64", "libc": "2.36", "cpu": "x86-64-v3"}
 
@@ -100,13 +100,13 @@ totals: 207
 
 class Reading(unittest.TestCase):
     def test_instructions_belong_to_the_function_that_executes_them(self):
-        found = profile.read(DUMP.splitlines())
+        found = callgrind.read(DUMP.splitlines())
         self.assertEqual(found.functions,
                          {"ianitor::serve::stack::call": 107, "__memcpy_avx": 60, "aws_lc_sha256": 40})
         self.assertEqual(found.parts, {"own": 107, "libc": 60, "crypto": 40})
 
     def test_what_an_idle_gateway_does_is_subtracted_by_time(self):
-        found, idle = profile.read(DUMP.splitlines()), profile.Profile()
+        found, idle = callgrind.read(DUMP.splitlines()), callgrind.Profile()
         idle.add("/opt/ianitor", "", "tick", 20)
         found.seconds, idle.seconds = 3.0, 2.0
         found.subtract(idle)
@@ -121,7 +121,7 @@ class Reading(unittest.TestCase):
             "poll'2": "poll",
             "aws_lc_0_47_0_sha256": "aws_lc_sha256",
         }.items():
-            self.assertEqual(profile.short(name), expected)
+            self.assertEqual(callgrind.short(name), expected)
 
 
 if __name__ == "__main__":
