@@ -92,14 +92,13 @@ impl Guard {
         seen.paths.iter().enumerate().position(is_it)
     }
 
-    fn seen(&self) -> Arc<Seen> {
-        let seen = self.seen.load_full();
+    fn seen(&self) -> arc_swap::Guard<Arc<Seen>> {
+        let seen = self.seen.load();
         if seen.at.elapsed() < FRESH {
             return seen;
         }
-        let seen = Arc::new(look(&self.files));
-        self.seen.store(Arc::clone(&seen));
-        seen
+        self.seen.store(Arc::new(look(&self.files)));
+        self.seen.load()
     }
 }
 

@@ -223,6 +223,7 @@ fn conn_info(
         control: ConnControl::new(&worker.ticks, slot.unread()),
         worker,
         client,
+        counted: slot.counted(),
         slot: Rc::new(slot),
         kind: way.kind,
         port: way.port,

@@ -103,6 +103,8 @@ struct ConnInfo {
     client: ClientAddr,
     /// The connection's tunnel keeps it when HTTP is over.
     slot: Rc<ConnectionGuard>,
+    /// Its client, for counting what its requests use.
+    counted: CountedClient,
     /// What is spoken on its listener.
     kind: Kind,
     /// The port of its listener; behind a proxy that ends TLS, the public port.
@@ -146,7 +148,7 @@ impl Inbound {
     /// The client, for counting its server connections and open files.
     fn counted(&self) -> CountedClient {
         match self.client == self.conn.client {
-            true => self.conn.slot.counted(),
+            true => self.conn.counted.clone(),
             false => self
                 .conn
                 .worker

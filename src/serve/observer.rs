@@ -4,20 +4,20 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::refusal_floods::FloodKey;
-use super::shared::SharedState;
+use super::worker::Worker;
 use crate::clock;
 use crate::host::Authority;
 use crate::signalling::audit::{Origin, Transport};
 use crate::signalling::{Observer, Outcome, Record, RejectedKey};
 use crate::telemetry::access::Exchange;
-use crate::telemetry::metrics::{UpstreamCounts, WorkerMetrics};
+use crate::telemetry::metrics::UpstreamCounts;
 use crate::telemetry::summed;
 
 /// Sees the messages of a WebSocket or of a request.
 #[derive(Debug)]
 pub(super) struct MessageObserver {
-    pub(super) shared: Arc<SharedState>,
-    pub(super) metrics: Arc<WorkerMetrics>,
+    /// Not what is shared of it: a reference to that counts where every worker counts.
+    pub(super) worker: Rc<Worker>,
     /// The request, or the handshake.
     pub(super) exchange: Rc<Exchange>,
     /// The host that was requested.
@@ -37,17 +37,22 @@ impl Observer for MessageObserver {
             Outcome::Refused { rule, reason, .. } => {
                 self.counts.messages_refused[class].inc();
                 let policy = record.policy.unwrap_or("none");
-                self.metrics.message_refused(policy, rule.unwrap_or(reason));
+                self.worker
+                    .metrics
+                    .message_refused(policy, rule.unwrap_or(reason));
             }
         }
-        if self.shared.audit.is_enabled() && record.is_audited() {
+        if self.worker.shared.audit.is_enabled() && record.is_audited() {
             self.audit(record);
         }
     }
 
     fn too_many_refused(&self) {
         if let Some(key) = self.flood_key {
-            self.shared.refusal_floods.note(key, clock::monotonic());
+            self.worker
+                .shared
+                .refusal_floods
+                .note(key, clock::monotonic());
         }
     }
 
@@ -84,9 +89,17 @@ impl MessageObserver {
             upstream: upstream.as_deref().unwrap_or_default(),
             transport: self.transport,
             request: &self.exchange.id(),
-            hash: &|id: &str| hash(&self.shared.tagger.tag(&format!("session or handle {id}"))),
+            hash: &|id: &str| {
+                hash(
+                    &self
+                        .worker
+                        .shared
+                        .tagger
+                        .tag(&format!("session or handle {id}")),
+                )
+            },
         });
-        self.shared.audit.log(&line);
+        self.worker.shared.audit.log(&line);
     }
 }
 

@@ -45,8 +45,10 @@ impl FloodKey {
     }
 }
 
-/// The floods of refusals that all workers have seen.
+/// The floods of refusals that all workers have seen, apart from what stands beside them: a lock is
+/// written, and requests read the rest.
 #[derive(Debug, Default)]
+#[repr(align(128))]
 pub struct RefusalFloods {
     clients: Mutex<HashMap<FloodKey, Flood>>,
     /// How many clients there are: mostly none, and then no handshake takes the lock.

@@ -49,7 +49,7 @@ pub(super) fn limit_rate(inbound: Inbound) -> Result<Inbound, Rejection> {
         inbound.exchange.hold(
             inbound
                 .conn
-                .slot
+                .counted
                 .stream(limits)
                 .map_err(Rejection::Streams)?,
         );

@@ -1,15 +1,18 @@
 //! What is counted of one client. Only requests and connections of that client write here.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 
-use crate::limits::Rate;
+use super::full::Full;
+use crate::limits::{Limits, Rate};
 
-/// The counts of one client.
+/// The counts of one client, alone on their cache lines: processors fetch them in pairs.
 #[derive(Debug, Default)]
+#[repr(align(128))]
 pub(super) struct ClientCounts {
     pub(super) connections: AtomicUsize,
     /// HTTP/2 streams under way: each may hold as much memory as a connection does.
@@ -87,14 +90,37 @@ impl AtServers {
 }
 
 /// A client, for counting what it uses of servers and files. A client that is exempt from the
-/// limits per client is not counted.
+/// limits per client is not counted. One is made for each connection, and its requests share it: a
+/// reference to the counts themselves would be counted where all connections of the client count.
 #[derive(Clone, Debug)]
-pub struct CountedClient(pub(super) Option<Arc<ClientCounts>>);
+pub struct CountedClient(pub(super) Option<Rc<Arc<ClientCounts>>>);
 
 impl CountedClient {
     /// A client that is not counted.
     pub fn exempt() -> Self {
         Self(None)
+    }
+
+    pub(super) fn new(client: Option<Arc<ClientCounts>>) -> Self {
+        Self(client.map(Rc::new))
+    }
+
+    /// Counts an HTTP/2 stream. A client may have as many streams as connections, or one connection
+    /// would be worth a hundred.
+    ///
+    /// # Errors
+    /// If there are too many.
+    pub fn stream(&self, limits: &Limits) -> Result<StreamSlot, Full> {
+        let Some(client) = &self.0 else {
+            return Ok(StreamSlot(None));
+        };
+        let mine = client.streams.fetch_add(1, Ordering::Relaxed) + 1;
+        let slot = StreamSlot(Some(Rc::clone(client)));
+        if mine > limits.connections_per_client {
+            Err(Full::Client)
+        } else {
+            Ok(slot)
+        }
     }
 }
 
@@ -104,7 +130,7 @@ pub struct UpstreamUse(#[expect(dead_code, reason = "counted while it is held")]
 
 #[derive(Debug)]
 struct Counted {
-    client: Arc<ClientCounts>,
+    client: Rc<Arc<ClientCounts>>,
     /// The number of a server that has a limit.
     limited: Option<usize>,
 }
@@ -118,12 +144,12 @@ impl UpstreamUse {
     /// Counts a use; `limited` is the number of a server that has a limit. Returns also how many
     /// uses of all servers, and of this one, there were before.
     pub(super) fn count(
-        client: &Arc<ClientCounts>,
+        client: &Rc<Arc<ClientCounts>>,
         limited: Option<usize>,
     ) -> (Self, usize, usize) {
         let all = client.at_servers.all.fetch_add(1, Ordering::Relaxed);
         let of_server = limited.map_or(0, |server| client.at_servers.add(server));
-        let client = Arc::clone(client);
+        let client = Rc::clone(client);
         (Self(Some(Counted { client, limited })), all, of_server)
     }
 }
@@ -139,7 +165,7 @@ impl Drop for Counted {
 
 /// An HTTP/2 stream under way, counted for its client until it is dropped.
 #[derive(Debug)]
-pub struct StreamSlot(pub(super) Option<Arc<ClientCounts>>);
+pub struct StreamSlot(Option<Rc<Arc<ClientCounts>>>);
 
 impl Drop for StreamSlot {
     fn drop(&mut self) {

@@ -38,7 +38,7 @@ impl OpenFiles {
         // Counted first and judged afterwards: dropping the slot takes it back.
         let slot = FileSlot {
             files: Arc::clone(self),
-            client: client.0.clone(),
+            client: client.0.as_deref().cloned(),
         };
         let free = self.most.load(Ordering::Relaxed).saturating_sub(open);
         (mine < free).then_some(slot)
@@ -69,8 +69,8 @@ mod tests {
     fn one_client_takes_half_of_the_files_and_gives_them_back() {
         let files = OpenFiles::new(100);
         let (one, other) = (
-            CountedClient(Some(Arc::default())),
-            CountedClient(Some(Arc::default())),
+            CountedClient::new(Some(Arc::default())),
+            CountedClient::new(Some(Arc::default())),
         );
         let take =
             |client: &CountedClient| std::iter::from_fn(|| files.take(client)).collect::<Vec<_>>();

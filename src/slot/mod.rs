@@ -12,6 +12,7 @@
 
 mod client;
 mod files;
+mod full;
 mod share;
 mod slots;
 mod sockets;
@@ -19,7 +20,8 @@ mod workers;
 
 pub use client::{CountedClient, StreamSlot, UnreadShare, UpstreamUse};
 pub use files::{FileSlot, OpenFiles};
+pub use full::Full;
 pub use share::OverShare;
-pub use slots::{Full, Slot, Slots};
+pub use slots::{Slot, Slots};
 pub use sockets::{MaxConnections, NoRoom, ServerRoom, SocketSlot, Sockets};
 pub use workers::{WorkerLoads, WorkerSlot};

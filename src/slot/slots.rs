@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
 
-use super::client::{ClientCounts, CountedClient, StreamSlot, UnreadShare};
+use super::client::{ClientCounts, CountedClient, UnreadShare};
+use super::full::Full;
 use crate::addr::{ClientAddr, ClientGroup};
 use crate::challenge_slots::ChallengeSlots;
 use crate::clock;
@@ -94,7 +95,7 @@ impl Slots {
 
     /// A client that does not hold the connection, for counting what it uses of servers and files.
     pub fn counted(&self, client: ClientAddr, limits: &Limits) -> CountedClient {
-        CountedClient((!limits.exempts(client)).then(|| self.entry(client)))
+        CountedClient::new((!limits.exempts(client)).then(|| self.entry(client)))
     }
 
     fn entry(&self, client: ClientAddr) -> Arc<ClientCounts> {
@@ -166,28 +167,10 @@ impl Slot {
         }
     }
 
-    /// Counts an HTTP/2 stream. A client may have as many streams as connections, or one connection
-    /// would be worth a hundred.
-    ///
-    /// # Errors
-    /// If there are too many.
-    pub fn stream(&self, limits: &Limits) -> Result<StreamSlot, Full> {
-        let Some(holder) = self.holder.as_ref().filter(|holder| !holder.exempt) else {
-            return Ok(StreamSlot(None));
-        };
-        let mine = holder.client.streams.fetch_add(1, Ordering::Relaxed) + 1;
-        let slot = StreamSlot(Some(Arc::clone(&holder.client)));
-        if mine > limits.connections_per_client {
-            Err(Full::Client)
-        } else {
-            Ok(slot)
-        }
-    }
-
     /// The client, for counting what it uses of servers and files.
     pub fn counted(&self) -> CountedClient {
         let holder = self.holder.as_ref().filter(|holder| !holder.exempt);
-        CountedClient(holder.map(|holder| Arc::clone(&holder.client)))
+        CountedClient::new(holder.map(|holder| Arc::clone(&holder.client)))
     }
 
     /// Counts what the connection holds in memory for its client, unless the client is exempt.
@@ -227,27 +210,6 @@ impl Drop for Slot {
                 clients.remove(&holder.group);
             }
             self.slots.prune(&mut clients);
-        }
-    }
-}
-
-/// Which limit is reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Full {
-    /// `limits.connections`.
-    #[error("limits.connections is reached")]
-    Gateway,
-    /// `limits.connections_per_client`.
-    #[error("limits.connections_per_client is reached")]
-    Client,
-}
-
-impl Full {
-    /// The key of the limit in `[limits]`.
-    pub fn limit(self) -> &'static str {
-        match self {
-            Self::Gateway => "connections",
-            Self::Client => "connections_per_client",
         }
     }
 }

@@ -34,8 +34,8 @@ pub(super) struct Forwarding<'r> {
     pub(super) body_limit: u64,
     /// It is a WebSocket handshake.
     pub(super) is_websocket: bool,
-    /// What its messages are judged by, if they are.
-    pub(super) backend: Option<Arc<Backend>>,
+    /// Whether its messages are judged.
+    is_judged: bool,
     pub(super) route: &'r Route,
     /// The path of its route; where that has a tenant, what stands before it.
     pub(super) path: &'r PathPrefix,
@@ -88,7 +88,7 @@ impl<'r> Forwarding<'r> {
             cleaning: Cleaning::of(permit, protocol.is_control(), route.cors.is_some()),
             body_limit: route.body_limit,
             is_websocket,
-            backend: view.backend(upstream, permit).cloned(),
+            is_judged: view.backend(upstream, permit).is_some(),
             route,
             path: route.path.front(),
             tenant,
@@ -106,8 +106,7 @@ impl<'r> Forwarding<'r> {
     /// Sees the messages of the request, or of the WebSocket that it begins.
     pub(super) fn observer(&self, transport: Transport) -> MessageObserver {
         MessageObserver {
-            shared: Arc::clone(&self.conn.worker.shared),
-            metrics: Arc::clone(&self.conn.worker.metrics),
+            worker: Rc::clone(&self.conn.worker),
             exchange: Rc::clone(&self.exchange),
             authority: Rc::clone(&self.authority),
             transport,
@@ -119,6 +118,15 @@ impl<'r> Forwarding<'r> {
     /// What its upstream speaks.
     pub(super) fn protocol(&self) -> Protocol {
         self.view.upstream(self.upstream).spec().protocol
+    }
+
+    /// What its messages are judged by, if they are. Not a reference of its own, which would be
+    /// counted where every worker counts.
+    pub(super) fn backend(&self) -> Option<&Arc<Backend>> {
+        let backend = self.view.snapshot.upstreams[self.upstream.0]
+            .backend
+            .as_ref();
+        backend.filter(|_| self.is_judged)
     }
 
     /// Whose sessions its upstream has.

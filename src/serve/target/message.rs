@@ -251,7 +251,7 @@ impl<'r> MessageTarget<'r> {
         is_news: fn(&str) -> bool,
     ) {
         if response.status() == StatusCode::OK
-            && let Some(backend) = self.forwarding.backend.clone()
+            && let Some(backend) = self.forwarding.backend().cloned()
         {
             let body = response.body_mut();
             body.set_witness(Witness::new(move |text| {

@@ -139,7 +139,7 @@ async fn forward_to(
     if forwarding.is_websocket {
         return Box::pin(websocket::open(request, forwarding, permit)).await;
     }
-    match &forwarding.backend {
+    match forwarding.backend() {
         Some(backend) if backend.protocol == Protocol::Kurento => Err(Rejection::NotWebSocket),
         Some(backend) => {
             let messages = MessageTarget::new(forwarding, backend);

@@ -43,8 +43,8 @@ pub(super) async fn open(
     let (conn, exchange, key) = (&forwarding.conn, &forwarding.exchange, forwarding.key);
     let under_way = &conn.worker.under_way;
     under_way.is_handshake(key);
-    let is_understood = forwarding.backend.is_some();
-    if let Some(backend) = &forwarding.backend {
+    let is_understood = forwarding.backend().is_some();
+    if let Some(backend) = forwarding.backend() {
         let rest = forwarding.path.rest(request.uri().path());
         if !rest.is_some_and(|rest| may_be_websocket(backend.protocol, rest)) {
             return Err(match backend.protocol {
@@ -140,7 +140,7 @@ fn enter_tunnel(
         view.place(route),
     );
     let backend = view.websocket_backend(route, &permit).cloned();
-    if backend.is_some() != forwarding.backend.is_some() {
+    if backend.is_some() != forwarding.backend().is_some() {
         // The handshake was another one.
         verdict = verdict.and(Err(Withdrawn::Messages));
     }

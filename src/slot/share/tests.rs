@@ -6,7 +6,7 @@ use crate::slot::{NoRoom, SocketSlot};
 const ANY: MaxConnections = MaxConnections::Unlimited;
 
 fn client() -> CountedClient {
-    CountedClient(Some(Arc::default()))
+    CountedClient::new(Some(Arc::default()))
 }
 
 /// How many requests of a client, each with a socket of its own, get through to a server; they

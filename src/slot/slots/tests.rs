@@ -56,12 +56,17 @@ fn streams_count_like_connections() {
         slots.take(client("192.0.2.1"), &limits).unwrap(),
         slots.take(client("192.0.2.1"), &limits).unwrap(),
     );
-    let held = (a.stream(&limits).unwrap(), b.stream(&limits).unwrap());
-    assert_eq!(a.stream(&limits).unwrap_err(), Full::Client);
+    let held = (
+        a.counted().stream(&limits).unwrap(),
+        b.counted().stream(&limits).unwrap(),
+    );
+    assert_eq!(a.counted().stream(&limits).unwrap_err(), Full::Client);
     drop(held);
-    assert!(a.stream(&limits).is_ok());
+    assert!(a.counted().stream(&limits).is_ok());
     let local = slots.take(client("127.0.0.1"), &limits).unwrap();
-    let held: Vec<_> = (0..5).map(|_| local.stream(&limits).unwrap()).collect();
+    let held: Vec<_> = (0..5)
+        .map(|_| local.counted().stream(&limits).unwrap())
+        .collect();
     assert_eq!(held.len(), 5);
 }
 

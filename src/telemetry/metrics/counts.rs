@@ -109,8 +109,9 @@ impl Durations {
     }
 }
 
-/// The counters of one route on one worker.
+/// The counters of one route on one worker, on cache lines that no other worker writes.
 #[derive(Debug, Default)]
+#[repr(align(128))]
 pub struct RouteCounts {
     /// Requests by status class, without tunnels.
     pub requests: ByStatus,
@@ -144,8 +145,9 @@ pub const MESSAGE_CLASSES: [&str; 11] = [
 /// Counts by class of message.
 pub type ByMessageClass = [Count; MESSAGE_CLASSES.len()];
 
-/// The counters of one upstream on one worker.
+/// The counters of one upstream on one worker, on cache lines that no other worker writes.
 #[derive(Debug, Default)]
+#[repr(align(128))]
 pub struct UpstreamCounts {
     /// Responses by status class.
     pub answers: ByStatus,
