@@ -2,15 +2,15 @@
 //!
 //! A handshake derives some twenty values by HKDF (RFC 8446, section 7.1), each from a secret that
 //! several have in common. The HKDF of `aws_lc_rs` prepares that secret, and even extracts it, once
-//! for each value. The one here, over the same HMAC, does it once for all of them, which saves more
-//! than a third of the hashing in a handshake.
+//! for each value. [`HkdfUsingHmac`] of rustls, which is used here over the same HMAC, prepares it
+//! once: a third of the hashing in a handshake is saved.
 
 use std::sync::LazyLock;
 
 use aws_lc_rs::hmac;
 use rustls::crypto::hash::HashAlgorithm;
-use rustls::crypto::hmac::Tag;
-use rustls::crypto::tls13::{Hkdf, HkdfExpander, OkmBlock, OutputLengthError};
+use rustls::crypto::hmac::{Hmac, Key, Tag};
+use rustls::crypto::tls13::{Hkdf, HkdfUsingHmac};
 use rustls::crypto::{CipherSuiteCommon, CryptoProvider, aws_lc_rs as library};
 use rustls::{SupportedCipherSuite, Tls13CipherSuite};
 
@@ -58,90 +58,43 @@ fn with_own_hkdf(suite: &'static Tls13CipherSuite) -> Option<Tls13CipherSuite> {
     })
 }
 
-static HKDF_SHA256: HkdfOf = HkdfOf {
-    hmac: hmac::HMAC_SHA256,
-    from_nothing: LazyLock::new(|| extracted(hmac::HMAC_SHA256, None, None)),
-};
+static HKDF_SHA256: HkdfUsingHmac<'static> = HkdfUsingHmac(&HmacOf(hmac::HMAC_SHA256));
+static HKDF_SHA384: HkdfUsingHmac<'static> = HkdfUsingHmac(&HmacOf(hmac::HMAC_SHA384));
 
-static HKDF_SHA384: HkdfOf = HkdfOf {
-    hmac: hmac::HMAC_SHA384,
-    from_nothing: LazyLock::new(|| extracted(hmac::HMAC_SHA384, None, None)),
-};
+/// HMAC with one hash function.
+struct HmacOf(hmac::Algorithm);
 
-/// HKDF (RFC 5869) with one hash function.
-struct HkdfOf {
-    hmac: hmac::Algorithm,
-    /// What is extracted without salt and secret: every handshake begins with it that resumes no
-    /// session.
-    from_nothing: LazyLock<hmac::Key>,
-}
-
-/// HKDF-Extract (RFC 5869, section 2.2). What is missing is as many zeros as the hash has bytes.
-fn extracted(hmac: hmac::Algorithm, salt: Option<&[u8]>, secret: Option<&[u8]>) -> hmac::Key {
-    let zeros = &[0; OkmBlock::MAX_LEN][..hmac.tag_len()];
-    let salt = hmac::Key::new(hmac, salt.unwrap_or(zeros));
-    hmac::Key::new(hmac, hmac::sign(&salt, secret.unwrap_or(zeros)).as_ref())
-}
-
-impl Hkdf for HkdfOf {
-    fn extract_from_zero_ikm(&self, salt: Option<&[u8]>) -> Box<dyn HkdfExpander> {
-        Box::new(Secret(match salt {
-            None => self.from_nothing.clone(),
-            Some(_) => extracted(self.hmac, salt, None),
-        }))
+impl Hmac for HmacOf {
+    fn with_key(&self, key: &[u8]) -> Box<dyn Key> {
+        Box::new(HmacKey(hmac::Key::new(self.0, key)))
     }
 
-    fn extract_from_secret(&self, salt: Option<&[u8]>, secret: &[u8]) -> Box<dyn HkdfExpander> {
-        Box::new(Secret(extracted(self.hmac, salt, Some(secret))))
-    }
-
-    fn expander_for_okm(&self, okm: &OkmBlock) -> Box<dyn HkdfExpander> {
-        Box::new(Secret(hmac::Key::new(self.hmac, okm.as_ref())))
-    }
-
-    fn hmac_sign(&self, key: &OkmBlock, message: &[u8]) -> Tag {
-        let key = hmac::Key::new(self.hmac, key.as_ref());
-        Tag::new(hmac::sign(&key, message).as_ref())
+    fn hash_output_len(&self) -> usize {
+        self.0.tag_len()
     }
 }
 
-/// A secret from which values are derived, as a key that is ready for use.
-struct Secret(hmac::Key);
+/// A key whose two blocks have been hashed already.
+struct HmacKey(hmac::Key);
 
-impl HkdfExpander for Secret {
-    /// HKDF-Expand (RFC 5869, section 2.3).
-    fn expand_slice(&self, info: &[&[u8]], output: &mut [u8]) -> Result<(), OutputLengthError> {
-        let mut last: Option<hmac::Tag> = None;
-        for (number, part) in (1..).zip(output.chunks_mut(self.hash_len())) {
-            let number = u8::try_from(number).map_err(|_| OutputLengthError)?;
-            let mut context = hmac::Context::with_key(&self.0);
-            if let Some(last) = &last {
-                context.update(last.as_ref());
-            }
-            info.iter().for_each(|piece| context.update(piece));
-            context.update(&[number]);
-            let block = context.sign();
-            part.copy_from_slice(&block.as_ref()[..part.len()]);
-            last = Some(block);
-        }
-        Ok(())
+impl Key for HmacKey {
+    fn sign_concat(&self, first: &[u8], middle: &[&[u8]], last: &[u8]) -> Tag {
+        let mut context = hmac::Context::with_key(&self.0);
+        context.update(first);
+        middle.iter().for_each(|part| context.update(part));
+        context.update(last);
+        Tag::new(context.sign().as_ref())
     }
 
-    fn expand_block(&self, info: &[&[u8]]) -> OkmBlock {
-        let mut block = [0; OkmBlock::MAX_LEN];
-        let block = &mut block[..self.hash_len()];
-        // One block is not too long.
-        let _ = self.expand_slice(info, block);
-        OkmBlock::new(block)
-    }
-
-    fn hash_len(&self) -> usize {
+    fn tag_len(&self) -> usize {
         self.0.algorithm().tag_len()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use rustls::crypto::tls13::OkmBlock;
+
     use super::*;
 
     const SECRETS: [&[u8]; 4] = [&[], &[7], &[0x5a; 48], &[0xc3; 200]];
