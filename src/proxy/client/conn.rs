@@ -1,6 +1,7 @@
 //! One HTTP/1.1 connection to a server.
 
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use bytes::Bytes;
 use http::{Method, Response, StatusCode};
 use hyper::body::Frame;
 use hyper::ext::ReasonPhrase;
+use tokio::io::{AsyncRead as _, ReadBuf};
 
 use super::error::{MAX_INTERIM, SendError, UpstreamFault};
 use super::input::Input;
@@ -81,9 +83,7 @@ impl UpstreamConn {
         let mut progress = None;
         poll_fn(|cx| {
             if outgoing.is_untouched() {
-                // The server may have closed the connection, or sent what answers no request.
-                if let Poll::Ready(read) = self.poll_read(cx) {
-                    let fault = read.err().unwrap_or(UpstreamFault::Unasked);
+                if let Poll::Ready(fault) = self.poll_closed(cx) {
                     return Poll::Ready(Err(SendError::Broken(fault)));
                 }
                 progress = outgoing.progress();
@@ -254,12 +254,22 @@ impl UpstreamConn {
         self.answer.left()
     }
 
-    /// Behind a whole answer: ready when the server closes the connection, or sends more.
-    pub(in crate::proxy) fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match self.input.is_empty() {
-            true => self.input.poll_read(&mut self.stream, cx).map(drop),
-            false => Poll::Ready(()),
-        }
+    /// Between a whole answer and a request: ready when the server closes the connection, or sends
+    /// what answers no request. The connection is not used again then.
+    pub(in crate::proxy) fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<UpstreamFault> {
+        let mut byte = [0];
+        let mut buf = ReadBuf::new(&mut byte);
+        let fault = if self.input.is_empty() {
+            match ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buf)) {
+                Ok(()) if buf.filled().is_empty() => UpstreamFault::Closed,
+                Ok(()) => UpstreamFault::Unasked,
+                Err(error) => error.into(),
+            }
+        } else {
+            UpstreamFault::Unasked
+        };
+        self.is_kept = false;
+        Poll::Ready(fault)
     }
 
     /// Notes the answer to a request: what it says about keeping the connection, and for whom the
