@@ -107,10 +107,21 @@ impl Cors {
         }
     }
 
+    /// Whether an origin is listed, and written as a browser writes it.
+    pub fn lists_as_written(&self, origin: &HeaderValue) -> bool {
+        match &self.origins {
+            Origins::Any => false,
+            Origins::Listed(list) => list.iter().any(|one| one.is_written(origin.as_bytes())),
+        }
+    }
+
     fn lists(&self, origin: &HeaderValue) -> bool {
         match &self.origins {
             Origins::Any => true,
             Origins::Listed(list) => {
+                if self.lists_as_written(origin) {
+                    return true;
+                }
                 let origin = origin.to_str().ok().and_then(|text| text.parse().ok());
                 origin.is_some_and(|origin| list.contains(&origin))
             }

@@ -4,6 +4,8 @@
 //! request that they admit must come from an allowed page, and a request that controls a media
 //! server must in any case.
 
+use http::header::{self, HeaderMap, HeaderValue};
+
 use super::Routed;
 use crate::policy::Permit;
 use crate::route::Route;
@@ -20,6 +22,11 @@ pub(super) fn may_use(routed: &Routed, route: &Route, permit: &Permit) -> bool {
         return true;
     }
     let request = &inbound.request;
+    if let Some(cors) = &route.cors
+        && single_origin(request.headers()).is_some_and(|origin| cors.lists_as_written(origin))
+    {
+        return true;
+    }
     let Initiator::OtherPage(origin) = Initiator::of(request.headers(), &routed.normal.authority)
     else {
         return true;
@@ -30,4 +37,10 @@ pub(super) fn may_use(routed: &Routed, route: &Route, permit: &Permit) -> bool {
         .as_ref()
         .is_some_and(|cors| cors.admits(origin, by_cookie));
     is_listed || (!is_control && is_navigation(request))
+}
+
+/// The usual case, without finding out whether it is the host's own page.
+fn single_origin(headers: &HeaderMap) -> Option<&HeaderValue> {
+    let mut origins = headers.get_all(header::ORIGIN).iter();
+    origins.next().filter(|_| origins.next().is_none())
 }
