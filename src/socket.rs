@@ -1,13 +1,14 @@
 //! Sockets, as both sides of the gateway use them.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncRead, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 
 /// TCP keepalive: a silent peer is probed after 30 s, then every 5 s, up to 6 times. A peer that
 /// has vanished is noticed in about a minute, and an idle WebSocket is not closed.
@@ -41,6 +42,54 @@ pub fn poll_read<S: AsyncRead + Unpin>(
     let before = buf.filled().len();
     let polled = Pin::new(socket).poll_read(cx, buf);
     (polled, buf.filled().len() > before)
+}
+
+/// A TCP socket below TLS. rustls writes records by vectored writes even if there is only one, and
+/// for one the system call for a single buffer is cheaper.
+#[derive(Debug)]
+pub struct TlsTransport(pub TcpStream);
+
+impl AsyncRead for TlsTransport {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for TlsTransport {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match bufs {
+            [one] => Pin::new(&mut self.0).poll_write(cx, one),
+            several => Pin::new(&mut self.0).poll_write_vectored(cx, several),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
 }
 
 /// Implements `AsyncRead` and `AsyncWrite` for an enum of sockets.

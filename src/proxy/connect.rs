@@ -15,7 +15,7 @@ use tokio_rustls::client::TlsStream;
 use crate::host::HostName;
 use crate::resolve::Resolver;
 use crate::route::upstream::{ServerAddr, UpstreamTls};
-use crate::socket::{socket_enum, watch_peer};
+use crate::socket::{TlsTransport, socket_enum, watch_peer};
 
 /// How long connecting may take in all: resolving the name, trying its addresses, and TLS.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -29,7 +29,7 @@ pub enum UpstreamStream {
     /// Plain TCP.
     Tcp(TcpStream),
     /// TLS over TCP. Boxed: it is large, and most upstreams are plain.
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream<TlsTransport>>),
     /// A Unix socket.
     Unix(UnixStream),
 }
@@ -114,7 +114,7 @@ impl Connector {
         within(
             until,
             "no end to the TLS handshake",
-            connector.connect(name.clone(), tcp),
+            connector.connect(name.clone(), TlsTransport(tcp)),
         )
         .await
         .map(|tls| UpstreamStream::Tls(Box::new(tls)))

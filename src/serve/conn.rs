@@ -165,7 +165,7 @@ async fn serve_https(accepted: AcceptedConn, worker: Rc<Worker>) {
     let sni: Option<HostName> = session.server_name().and_then(|name| name.parse().ok());
     let local = match sni {
         Some(_) => None,
-        None => local_address(tls.get_ref().0),
+        None => local_address(&tls.get_ref().0.0),
     };
     let conn = conn_info(Way { local, ..way }, slot, (sni, certificate), worker);
     if !is_h2 {

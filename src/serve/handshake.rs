@@ -19,6 +19,7 @@ use super::{Worker, validation};
 use crate::addr::PeerAddr;
 use crate::host::HostName;
 use crate::route::passthrough;
+use crate::socket::TlsTransport;
 use crate::telemetry::metrics::Handshake;
 use crate::telemetry::summed;
 use crate::tls::{Asked, ChosenBy, Shown};
@@ -27,7 +28,7 @@ use crate::tls::{Asked, ChosenBy, Shown};
 pub(super) enum HandshakeOutcome {
     /// TLS with this gateway.
     Tls {
-        tls: Box<TlsStream<TcpStream>>,
+        tls: Box<TlsStream<TlsTransport>>,
         slot: ConnectionGuard,
         certificate: Option<Shown>,
     },
@@ -113,7 +114,7 @@ async fn with_name(
     if let Some(settings) = validation::redirected(&hello, &sni, worker)
         && snapshot.certificates.lookup(Some(&sni)).next().is_none()
     {
-        let tls = StartHandshake::from_parts(hello.accepted, accepted.stream);
+        let tls = StartHandshake::from_parts(hello.accepted, TlsTransport(accepted.stream));
         let tls = Box::pin(tls.into_stream(settings)).await?;
         let answered = validation::answer_alone(tls, worker, Otherwise::Tell, || {});
         let was_ca = Box::pin(answered).await?;
@@ -150,7 +151,7 @@ async fn accept(
 ) -> io::Result<HandshakeOutcome> {
     let settings = snapshot.tls.of(&chosen);
     let asked = Asked::of(&hello.accepted.client_hello(), chosen);
-    let tls = StartHandshake::from_parts(hello.accepted, accepted.stream)
+    let tls = StartHandshake::from_parts(hello.accepted, TlsTransport(accepted.stream))
         .into_stream(settings)
         .await?;
     let certificate = snapshot.certificates.shown(asked, tls.get_ref().1);

@@ -11,13 +11,13 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 use super::control::ConnControl;
-use crate::socket::{poll_read, socket_enum};
+use crate::socket::{TlsTransport, poll_read, socket_enum};
 
 /// A client's socket.
 #[derive(Debug)]
 pub(super) enum Stream {
     /// With TLS. Boxed, because it is large and moves between tasks.
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream<TlsTransport>>),
     /// Without TLS.
     Plain(TcpStream),
 }
