@@ -3,7 +3,7 @@
 //!
 //! Characters that control a terminal, end a line, or make text look like another text are written
 //! as `\u{202e}`, and long fields of log lines are cut. All output is escaped here: fields of
-//! access lines ([`quoted`], [`json_string`], [`bare`]), events when they are formatted
+//! access lines (`quoted`, `json_string`, `bare`), events when they are formatted
 //! (`telemetry::events`), and the output of commands ([`lines`]).
 
 use std::borrow::Cow;

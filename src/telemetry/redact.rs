@@ -10,7 +10,8 @@ const ID_DIGITS: usize = 6;
 const LONGEST: usize = escape::FIELD;
 
 /// Appends a path and query without secrets: numeric ids in the path and all values of the query,
-/// since a token may have any name, become `*`. It is a [quoted](escape::quoted) field of a log.
+/// since a token may have any name, become `*`. It is a JSON string, [escaped and
+/// cut](escape::field) for a log.
 pub fn target(out: &mut Vec<u8>, path: &str, query: Option<&str>) {
     escape::quoted(out, |out| {
         // The rest will be cut off.
@@ -63,7 +64,7 @@ fn without_values(out: &mut Vec<u8>, query: &str, most: usize) {
     }
 }
 
-/// Appends text of a client as a [quoted](escape::quoted) field of a log.
+/// Appends text of a client as a JSON string, [escaped and cut](escape::field) for a log.
 pub fn text(out: &mut Vec<u8>, bytes: &[u8]) {
     // Up to four bytes more, so that the last character is complete.
     let cut = &bytes[..bytes.len().min(LONGEST + 4)];
