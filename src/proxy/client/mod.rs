@@ -2,8 +2,8 @@
 //!
 //! A connection has no task of its own. The request that uses it drives it, so that an answer costs
 //! no hop from task to task, and an idle connection costs nothing but its socket. A connection that
-//! waits has no buffers either: each worker has one to read into ([`input`]) and one to write into
-//! ([`output`]). What the bytes mean is in [`super::h1`].
+//! waits has no buffers either: each worker has one to read into (`input.rs`) and one to write into
+//! (`output.rs`). What the bytes mean is in [`super::h1`].
 
 mod conn;
 mod error;
