@@ -4,20 +4,20 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::refusal_floods::FloodKey;
-use super::worker::Worker;
+use super::shared::SharedState;
 use crate::clock;
 use crate::host::Authority;
 use crate::signalling::audit::{Origin, Transport};
 use crate::signalling::{Observer, Outcome, Record, RejectedKey};
 use crate::telemetry::access::Exchange;
-use crate::telemetry::metrics::UpstreamCounts;
+use crate::telemetry::metrics::{UpstreamCounts, WorkerMetrics};
 use crate::telemetry::summed;
 
 /// Sees the messages of a WebSocket or of a request.
 #[derive(Debug)]
 pub(super) struct MessageObserver {
-    /// Not what is shared of it: a reference to that counts where every worker counts.
-    pub(super) worker: Rc<Worker>,
+    pub(super) shared: Arc<SharedState>,
+    pub(super) metrics: Arc<WorkerMetrics>,
     /// The request, or the handshake.
     pub(super) exchange: Rc<Exchange>,
     /// The host that was requested.
@@ -37,22 +37,17 @@ impl Observer for MessageObserver {
             Outcome::Refused { rule, reason, .. } => {
                 self.counts.messages_refused[class].inc();
                 let policy = record.policy.unwrap_or("none");
-                self.worker
-                    .metrics
-                    .message_refused(policy, rule.unwrap_or(reason));
+                self.metrics.message_refused(policy, rule.unwrap_or(reason));
             }
         }
-        if self.worker.shared.audit.is_enabled() && record.is_audited() {
+        if self.shared.audit.is_enabled() && record.is_audited() {
             self.audit(record);
         }
     }
 
     fn too_many_refused(&self) {
         if let Some(key) = self.flood_key {
-            self.worker
-                .shared
-                .refusal_floods
-                .note(key, clock::monotonic());
+            self.shared.refusal_floods.note(key, clock::monotonic());
         }
     }
 
@@ -89,17 +84,9 @@ impl MessageObserver {
             upstream: upstream.as_deref().unwrap_or_default(),
             transport: self.transport,
             request: &self.exchange.id(),
-            hash: &|id: &str| {
-                hash(
-                    &self
-                        .worker
-                        .shared
-                        .tagger
-                        .tag(&format!("session or handle {id}")),
-                )
-            },
+            hash: &|id: &str| hash(&self.shared.tagger.tag(&format!("session or handle {id}"))),
         });
-        self.worker.shared.audit.log(&line);
+        self.shared.audit.log(&line);
     }
 }
 

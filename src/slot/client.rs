@@ -1,5 +1,10 @@
 //! What is counted of one client. Only requests and connections of that client write here.
 
+#![allow(
+    clippy::redundant_allocation,
+    reason = "requests share one reference of their connection, whose count no other thread writes"
+)]
+
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -10,9 +15,9 @@ use parking_lot::{Mutex, MutexGuard};
 use super::full::Full;
 use crate::limits::{Limits, Rate};
 
-/// The counts of one client, alone on their cache lines: processors fetch them in pairs.
+/// The counts of one client, alone on their cache lines.
 #[derive(Debug, Default)]
-#[repr(align(128))]
+#[repr(align(64))]
 pub(super) struct ClientCounts {
     pub(super) connections: AtomicUsize,
     /// HTTP/2 streams under way: each may hold as much memory as a connection does.

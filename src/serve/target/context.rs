@@ -106,7 +106,8 @@ impl<'r> Forwarding<'r> {
     /// Sees the messages of the request, or of the WebSocket that it begins.
     pub(super) fn observer(&self, transport: Transport) -> MessageObserver {
         MessageObserver {
-            worker: Rc::clone(&self.conn.worker),
+            shared: Arc::clone(&self.conn.worker.shared),
+            metrics: Arc::clone(&self.conn.worker.metrics),
             exchange: Rc::clone(&self.exchange),
             authority: Rc::clone(&self.authority),
             transport,
