@@ -5,11 +5,13 @@ use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use slab::Slab;
 
-/// How often deadlines are checked, and so how late they may be noticed.
+use crate::clock;
+
+/// How often deadlines are checked while anything happens, and so how late they may be noticed.
 pub const TICK: Duration = Duration::from_millis(500);
 
 /// A moment, counted in [`TICK`]s since the worker started.
@@ -19,7 +21,19 @@ pub type Tick = u32;
 #[derive(Debug, Default)]
 pub struct Ticks {
     now: Cell<Tick>,
+    /// Whether anything has asked for the time since [`Self::was_used`].
+    used: Cell<bool>,
+    is_resting: Cell<bool>,
+    rest: RefCell<Option<Rest>>,
     alarms: RefCell<Slab<AlarmEntry>>,
+}
+
+/// A tick that is left out because nothing asks for the time.
+#[derive(Debug)]
+struct Rest {
+    /// When that tick begins.
+    at: Instant,
+    waker: Option<Waker>,
 }
 
 #[derive(Debug)]
@@ -36,12 +50,56 @@ impl Ticks {
 
     /// The current tick.
     pub fn now(&self) -> Tick {
+        self.used.set(true);
+        if self.is_resting.get() {
+            self.end_rest(clock::monotonic());
+        }
         self.now.get()
+    }
+
+    /// Whether anything has asked for the time since the last call of this function.
+    pub fn was_used(&self) -> bool {
+        self.used.replace(false)
+    }
+
+    /// Leaves out the tick that begins at this moment, unless an alarm goes off then. While nothing
+    /// asks for the time, deadlines need not be checked as often.
+    ///
+    /// The future ends early as soon as the time is asked for, and returns whether the tick that
+    /// was to be left out has begun by then. If it is dropped before, the tick was left out.
+    pub async fn rest(&self, at: Instant) -> bool {
+        let next = self.now.get().saturating_add(1);
+        let is_due = |(_, entry): (_, &AlarmEntry)| entry.due <= next;
+        if self.alarms.borrow().iter().any(is_due) {
+            return false;
+        }
+        self.is_resting.set(true);
+        *self.rest.borrow_mut() = Some(Rest { at, waker: None });
+        poll_fn(|cx| match &mut *self.rest.borrow_mut() {
+            Some(rest) => {
+                rest.waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+            None => Poll::Ready(()),
+        })
+        .await;
+        self.now.get() == next
+    }
+
+    fn end_rest(&self, moment: Instant) {
+        self.is_resting.set(false);
+        let Some(rest) = self.rest.take() else { return };
+        if moment >= rest.at {
+            self.now.set(self.now.get().saturating_add(1));
+        }
+        if let Some(waker) = rest.waker {
+            waker.wake();
+        }
     }
 
     /// The first tick by which at least this much time has passed.
     pub fn after(&self, wait: Duration) -> Tick {
-        Self::later(self.now.get(), wait)
+        Self::later(self.now(), wait)
     }
 
     /// The first tick by which at least this much time has passed since another tick.
@@ -53,9 +111,11 @@ impl Ticks {
             .saturating_add(1)
     }
 
-    /// Moves the clock by one tick and wakes the tasks whose alarms are due.
+    /// Moves the clock by one tick, or by two if one was left out, and wakes the tasks whose alarms
+    /// are due.
     pub fn advance(&self) {
-        let now = self.now.get().saturating_add(1);
+        let left_out = self.is_resting.replace(false) && self.rest.take().is_some();
+        let now = self.now.get().saturating_add(1 + Tick::from(left_out));
         self.now.set(now);
         let mut due = Vec::new();
         for (_, entry) in self.alarms.borrow_mut().iter_mut() {
@@ -172,6 +232,46 @@ mod tests {
         assert!(alarm.is_due(&cx));
         ticks.advance();
         assert_eq!(count.0.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn a_clock_that_nothing_asks_leaves_out_a_tick() {
+        let (ticks, count) = (Ticks::new(), Arc::new(Count::default()));
+        let waker = Waker::from(Arc::clone(&count));
+        let mut cx = Context::from_waker(&waker);
+        let (begun, later) = (clock::monotonic(), clock::monotonic() + TICK);
+        assert!(!ticks.was_used());
+
+        let mut rest = Box::pin(ticks.rest(later));
+        assert!(rest.as_mut().poll(&mut cx).is_pending());
+        drop(rest);
+        ticks.advance();
+        assert_eq!(ticks.now(), 2);
+        assert!(ticks.was_used() && !ticks.was_used());
+
+        // The time is asked for before that tick, and after its beginning.
+        for (at, has_begun) in [(later, false), (begun, true)] {
+            let before = ticks.now();
+            let mut rest = Box::pin(ticks.rest(at));
+            assert!(rest.as_mut().poll(&mut cx).is_pending());
+            let woken = count.0.load(Ordering::Relaxed);
+            assert_eq!(ticks.now(), before + Tick::from(has_begun));
+            assert_eq!(count.0.load(Ordering::Relaxed), woken + 1);
+            assert_eq!(rest.as_mut().poll(&mut cx), Poll::Ready(has_begun));
+        }
+    }
+
+    #[test]
+    fn a_tick_with_an_alarm_is_not_left_out() {
+        let ticks = Ticks::new();
+        let mut cx = Context::from_waker(Waker::noop());
+        let at = clock::monotonic() + TICK;
+        let alarm = ticks.alarm(Duration::ZERO);
+        let rest = Box::pin(ticks.rest(at)).as_mut().poll(&mut cx);
+        assert_eq!(rest, Poll::Ready(false));
+        alarm.reset(TICK);
+        let rest = Box::pin(ticks.rest(at)).as_mut().poll(&mut cx);
+        assert!(rest.is_pending());
     }
 
     #[test]

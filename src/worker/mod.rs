@@ -16,6 +16,7 @@ mod listeners;
 mod renewals;
 mod sweep;
 mod thread;
+mod timer;
 
 pub use commands::{Command, ListenerKey, ListenerSocket};
 pub use hand_over::{Inbox, Peers, peers};
