@@ -255,6 +255,12 @@ impl Network {
             .any(|net| net.prefix_len() == 0)
     }
 
+    /// Whether it is large enough to be everybody by itself. Of most networks this is all that has
+    /// to be known.
+    pub fn may_be_everybody(self) -> bool {
+        self.0.prefix_len() <= GLOBAL_V6.prefix_len()
+    }
+
     /// Whether these networks together cover every client on the internet, by IPv4 or by IPv6.
     /// Private and reserved addresses may be missing.
     pub fn are_everybody(list: impl IntoIterator<Item = Self>) -> bool {

@@ -48,7 +48,7 @@ fn find(
         is_alone,
     };
     let alone: Vec<usize> = (0..list.len())
-        .filter(|at| is_everybody(&list[*at..=*at]))
+        .filter(|at| list[*at].value.may_be_everybody() && is_everybody(&list[*at..=*at]))
         .collect();
     if !alone.is_empty() || !is_everybody(list) {
         return alone.into_iter().map(|at| everybody(at, true)).collect();

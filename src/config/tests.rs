@@ -117,3 +117,48 @@ fn janus_has_a_limit_of_connections_by_default() {
         (MaxConnections::Unlimited, MaxConnections::Unlimited)
     );
 }
+
+/// As many networks as a company has, in each list that takes networks.
+#[test]
+fn a_list_of_ten_thousand_networks_is_short_in_the_summary() {
+    let network = |n: u32| {
+        // Every other address, so that none add up to a larger network.
+        let [_, a, b, c] = (2 * n).to_be_bytes();
+        format!("\"10.{a}.{b}.{c}\"")
+    };
+    let networks: Vec<String> = (0..10_000).map(network).collect();
+    let networks = networks.join(",");
+    let text = format!(
+        "[listen]\nhttps = [\"127.0.0.1:0\"]\nproxy_protocol = [{networks}]\n\
+         trusted_proxies = [{networks}]\n[limits]\nexempt = [{networks}]\n[tls]\n\
+         self_signed = [\"localhost\"]\n[upstreams.a]\nservers = [\"http://127.0.0.1:1\"]\n\
+         [policies.a]\nallow = [{networks}]\ndeny = [\"10.255.0.0/16\"]\n\
+         [[routes]]\npath = \"/\"\nupstream = \"a\"\npolicy = \"a\"\n"
+    );
+    let loaded = parse(Path::new("t"), &text).unwrap();
+    let shown = summary(&loaded.config);
+    assert!(shown.contains(" and 9984 more"), "{shown}");
+    assert!(shown.len() < 4096, "{shown}");
+}
+
+#[test]
+fn places_are_lines_and_characters_wherever_keys_are() {
+    let text = "[log]\naccess = false\n[tls]\nself_signed = [\"ä.example\", \"b\"]\n\
+                [log.x]\na = { b = 1, c = [\n 2] }\n";
+    let (document, _) = toml::de::DeTable::parse_recoverable(text);
+    let places = Places::of(text, document.get_ref());
+    for (key, place) in [
+        ("log.access", "2:10"),
+        ("tls.self_signed", "4:15"),
+        ("tls.self_signed[0]", "4:16"),
+        ("tls.self_signed[1]", "4:29"),
+        ("log.x.a.b", "6:11"),
+        ("log.x.a.c", "6:18"),
+        ("log.x.a.c[0]", "7:2"),
+    ] {
+        let message = format!("{key}: is wrong");
+        let want = format!("{place} {message}");
+        assert_eq!(places.located(&message), Some(want));
+    }
+    assert_eq!(places.located("log.y: is wrong"), None);
+}
