@@ -155,6 +155,10 @@ pub(super) fn answer(
     if headers::to_client(response.headers_mut()) {
         location::rewrite(response.headers_mut(), context.public());
     }
+    if response.status() == StatusCode::NO_CONTENT {
+        // It has no length (RFC 9110, section 8.6). Clients of HTTP/2 would wait for a body.
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+    }
     // An HTTP/1.0 upstream is no reason to answer the client in 1.0.
     *response.version_mut() = Version::HTTP_11;
     let idle = context.forward.timeouts.idle;

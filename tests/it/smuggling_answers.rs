@@ -89,6 +89,20 @@ fn an_answer_declares_its_length_once() {
 }
 
 #[test]
+fn an_answer_that_has_no_body_declares_no_length() {
+    let upstream = Upstream::answering("HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n");
+    let gateway = TestGateway::start(&Config::to(&upstream));
+    let answer = gateway.client().get("/");
+    assert_eq!(
+        (answer.status(), answer.head.get("content-length")),
+        (204, None)
+    );
+    let answer = gateway.dial().h2().get("/");
+    assert_eq!(answer.status, 204);
+    assert!(!answer.headers.contains_key("content-length"));
+}
+
+#[test]
 fn what_follows_an_answer_is_never_somebody_elses() {
     let evil = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\n\
                 Content-Length: 4\r\n\r\nevil";
