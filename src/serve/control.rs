@@ -216,6 +216,10 @@ impl ClientConn for ConnControl {
         self.in_flight.set(self.in_flight.get() + 1);
         self.served.set(true);
         self.enter(Phase::Busy);
+        // In HTTP/1.1 the answer says that the connection closes.
+        if self.draining.get() && self.is_h2() {
+            self.send(ConnCommand::Finish);
+        }
     }
 
     fn end(&self) {

@@ -22,7 +22,7 @@ use crate::tick::Ticks;
 
 /// Serves requests until the connection closes, or is handed to a tunnel.
 pub(super) async fn serve<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S) {
-    let registered = conn.worker.connections.enter(Rc::clone(&conn.control));
+    let registered = conn.worker.enter_connection(Rc::clone(&conn.control));
     let worker = Rc::clone(&conn.worker);
     let slot = Rc::clone(&conn.slot);
     let client = conn.client;

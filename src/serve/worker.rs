@@ -101,6 +101,14 @@ impl Worker {
         *self.view.borrow_mut() = view;
     }
 
+    /// Registers a connection that speaks HTTP. A drain may have begun before its handshake ended.
+    pub(super) fn enter_connection(&self, control: Rc<ConnControl>) -> Registered<ConnControl> {
+        if self.draining.get() {
+            control.drain();
+        }
+        self.connections.enter(control)
+    }
+
     /// Registers a tunnel, so that it closes when its permission is withdrawn.
     pub(super) fn enter_tunnel(&self, control: Rc<TunnelControl>) -> Registered<TunnelControl> {
         if let Some(reason) = self.closing.get() {

@@ -185,6 +185,24 @@ fn a_client_that_connected_before_the_signal_is_served() {
 }
 
 #[test]
+fn http2_that_begins_during_a_drain_ends_with_its_first_request() {
+    let upstream = Upstream::ok();
+    let limits = "header_timeout = \"2m\"\ndrain = \"2m\"";
+    let mut gateway = GatewayProcess::start(&Config::to(&upstream).limits(limits));
+    let dial = gateway.dial();
+    // One connection speaks HTTP/2 before the signal, but has had no request yet.
+    let (mut shaken, tcp) = (dial.h2(), dial.tcp());
+    gateway.signal(Signal::TERM);
+    gateway.event("draining");
+    assert_eq!(shaken.get("/").status, 200);
+    shaken.until_closed();
+    let mut late = h2::Client::open_over(tcp, &dial, 1 << 20);
+    assert_eq!(late.get("/").status, 200);
+    late.until_closed();
+    assert_eq!(gateway.ended().code(), Some(0));
+}
+
+#[test]
 fn a_second_gateway_on_the_same_port_is_an_error() {
     let upstream = Upstream::ok();
     let first = GatewayProcess::start(&Config::to(&upstream));

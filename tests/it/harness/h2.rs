@@ -31,11 +31,15 @@ pub(crate) struct Answer {
 impl Client {
     /// `window`: how much of all answers together may come without being read.
     pub(crate) fn open(dial: &Dial, window: u32) -> Self {
+        Self::open_over(dial.tcp(), dial, window)
+    }
+
+    /// The same over a connection that is open already.
+    pub(crate) fn open_over(tcp: std::net::TcpStream, dial: &Dial, window: u32) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .unwrap();
-        let tcp = dial.tcp();
         let (config, name) = (dial.config(&["h2"]), dial.server_name());
         let (sender, connection) = runtime.block_on(async {
             tcp.set_nonblocking(true).unwrap();
