@@ -7,6 +7,9 @@ cd "$(dirname "$0")/.."
 
 ensure_toolchain
 have objcopy || install_packages binutils
+# The allocator does not start where pages are larger than it was built for, and kernels for
+# aarch64 have pages of 4, 16 or 64 KiB.
+[ "$(uname -m)" != aarch64 ] || export JEMALLOC_SYS_WITH_LG_PAGE=16
 cargo build --release --locked --bin ianitor
 
 target=${CARGO_TARGET_DIR:-target}

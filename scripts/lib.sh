@@ -39,8 +39,9 @@ or, which also keeps their services from starting:
     fi
 }
 
-# What a build needs: Rust, and a C compiler for the TLS library.
+# What a build needs: Rust, a C compiler for the TLS library, and make for the allocator.
 ensure_toolchain() {
     check_rust
     have cc || install_packages gcc libc6-dev
+    have make || install_packages make
 }
