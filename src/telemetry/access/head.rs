@@ -70,6 +70,8 @@ impl Head {
         redact::text(&mut fields, host);
         let agent_at = fields.len();
         redact::text(&mut fields, agent);
+        // A target may be as long as a head before it is cut.
+        fields.shrink_to(most + AROUND);
         Self {
             at: clock::wall(),
             method: None,
@@ -93,5 +95,30 @@ impl Head {
     /// `User-Agent`, as a JSON string.
     pub(super) fn agent(&self) -> &[u8] {
         &self.fields[self.agent_at..]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_target_does_not_stay_in_memory() {
+        let long = "x".repeat(30_000);
+        let targets = [
+            "/short".to_owned(),
+            format!("/{long}"),
+            format!("/?{long}=1"),
+            format!("/{}?{}", "1/".repeat(10_000), "a&".repeat(5_000)),
+        ];
+        for target in targets {
+            let head = Head::of_request(
+                (&Method::GET, Version::HTTP_11),
+                &target.parse().unwrap(),
+                Some(b"localhost"),
+                Some(long.as_bytes()),
+            );
+            assert!(head.fields.capacity() < 3 * escape::FIELD, "{head:?}");
+        }
     }
 }
