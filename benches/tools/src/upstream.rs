@@ -145,6 +145,47 @@ async fn skip_chunks(buf: &mut Buf, t: &mut TcpStream) -> io::Result<()> {
     }
 }
 
+/// What the head of a request says.
+struct Head {
+    get: bool,
+    path: String,
+    cl: usize,
+    chunked: bool,
+    close: bool,
+    /// The key of a WebSocket that is asked for.
+    key: Option<Vec<u8>>,
+}
+
+impl Head {
+    fn read(head: &[u8]) -> Self {
+        let mut lines = head.split(|c| *c == b'\n');
+        let mut parts = lines.next().unwrap_or(&[]).split(|c| *c == b' ');
+        let get = parts.next() == Some(b"GET");
+        let path = String::from_utf8_lossy(parts.next().unwrap_or(b"/")).into_owned();
+        let (mut cl, mut chunked, mut close) = (0, false, false);
+        let (mut upg, mut key) = (false, None);
+        for l in lines {
+            let Some(c) = l.iter().position(|c| *c == b':') else { continue };
+            let v = l[c + 1..].trim_ascii();
+            match c {
+                14 if l[..c].eq_ignore_ascii_case(b"content-length") => {
+                    cl = std::str::from_utf8(v).ok().and_then(|s| s.parse().ok()).unwrap_or(0)
+                }
+                17 if l[..c].eq_ignore_ascii_case(b"transfer-encoding") => chunked = true,
+                17 if l[..c].eq_ignore_ascii_case(b"sec-websocket-key") => key = Some(v.to_vec()),
+                7 if l[..c].eq_ignore_ascii_case(b"upgrade") => {
+                    upg = v.eq_ignore_ascii_case(b"websocket")
+                }
+                10 if l[..c].eq_ignore_ascii_case(b"connection") => {
+                    close = v.eq_ignore_ascii_case(b"close")
+                }
+                _ => {}
+            }
+        }
+        Self { get, path, cl, chunked, close, key: key.filter(|_| upg) }
+    }
+}
+
 async fn conn(mut t: TcpStream, port: u16) -> io::Result<()> {
     t.set_nodelay(true)?;
     let ans = ANSWERS.get().unwrap();
@@ -156,38 +197,7 @@ async fn conn(mut t: TcpStream, port: u16) -> io::Result<()> {
             }
             buf.fill(&mut t).await?;
         };
-        let (mut cl, mut chunked, mut close, mut key) = (0usize, false, false, None);
-        let (mut get, path);
-        {
-            let head = &buf.data()[..end];
-            let mut lines = head.split(|c| *c == b'\n');
-            let rl = lines.next().unwrap_or(&[]);
-            let mut parts = rl.split(|c| *c == b' ');
-            get = parts.next() == Some(b"GET");
-            path = String::from_utf8_lossy(parts.next().unwrap_or(b"/")).into_owned();
-            let (mut upg, mut k) = (false, None);
-            for l in lines {
-                let Some(c) = l.iter().position(|c| *c == b':') else { continue };
-                let v = l[c + 1..].trim_ascii();
-                match c {
-                    14 if l[..c].eq_ignore_ascii_case(b"content-length") => {
-                        cl = std::str::from_utf8(v).ok().and_then(|s| s.parse().ok()).unwrap_or(0)
-                    }
-                    17 if l[..c].eq_ignore_ascii_case(b"transfer-encoding") => chunked = true,
-                    17 if l[..c].eq_ignore_ascii_case(b"sec-websocket-key") => k = Some(v.to_vec()),
-                    7 if l[..c].eq_ignore_ascii_case(b"upgrade") => {
-                        upg = v.eq_ignore_ascii_case(b"websocket")
-                    }
-                    10 if l[..c].eq_ignore_ascii_case(b"connection") => {
-                        close = v.eq_ignore_ascii_case(b"close")
-                    }
-                    _ => {}
-                }
-            }
-            if upg {
-                key = k;
-            }
-        }
+        let Head { mut get, path, cl, chunked, close, key } = Head::read(&buf.data()[..end]);
         buf.s += end;
         if let Some(k) = key {
             return ws_echo(t, buf, &k, Speaks::at(&path)).await;
