@@ -217,9 +217,13 @@ impl UpstreamConn {
                     return Poll::Ready(Some(Ok(Frame::data(data))));
                 }
                 Decoded::Trailers(trailers) => {
+                    self.input.shrink();
                     return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
                 }
-                Decoded::Done => return Poll::Ready(None),
+                Decoded::Done => {
+                    self.input.shrink();
+                    return Poll::Ready(None);
+                }
                 Decoded::NeedsMore => {}
             }
             match ready!(self.input.poll_read(&mut self.stream, cx)) {

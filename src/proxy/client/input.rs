@@ -88,6 +88,12 @@ impl Input {
         }
     }
 
+    /// Whether it keeps nothing, and no part of the worker's buffer.
+    #[cfg(test)]
+    pub(super) fn holds_nothing(&self) -> bool {
+        self.bytes.is_empty() && self.bytes.capacity() == 0 && !self.is_shared
+    }
+
     /// All that is left.
     pub(super) fn into_bytes(mut self) -> Bytes {
         self.shrink();

@@ -104,6 +104,10 @@ impl Output {
                 Err(error) => self.failed(error)?,
             }
         }
+        if self.buffer.capacity() > 0 {
+            // It was taken, and nothing was written into it, as for the end of a body.
+            self.empty_buffer();
+        }
         Poll::Ready(Ok(()))
     }
 
@@ -125,7 +129,7 @@ impl Output {
         let of_buffer = written.min(self.buffer.len() - self.written);
         self.written += of_buffer;
         written -= of_buffer;
-        if of_buffer > 0 && self.written == self.buffer.len() {
+        if self.written == self.buffer.len() {
             self.empty_buffer();
         }
         let of_piece = written.min(self.piece.len());
@@ -202,6 +206,21 @@ mod tests {
         assert!(output.is_empty() && output.buffer.capacity() == 0);
         drop(stream);
         assert!(reading.await.unwrap() == expected);
+    }
+
+    #[tokio::test]
+    async fn the_buffer_goes_back_to_the_worker_also_if_nothing_was_written_into_it() {
+        let (ours, _server) = UnixStream::pair().unwrap();
+        let mut stream = UpstreamStream::Unix(ours);
+        let mut output = Output::default();
+        for piece in [Bytes::new(), vec![0; SMALL + 1].into()] {
+            output.buffer().reserve(1);
+            output.push(piece, b"");
+            poll_fn(|cx| output.poll_write(&mut stream, cx))
+                .await
+                .unwrap();
+            assert_eq!(output.buffer.capacity(), 0);
+        }
     }
 
     #[tokio::test]

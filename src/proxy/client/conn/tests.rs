@@ -75,7 +75,24 @@ async fn an_answer_in_single_bytes_is_read_and_an_idle_connection_has_no_buffers
         assert_eq!(body, b"hello");
         assert_eq!(head, b"GET /a?b HTTP/1.1\r\nhost: a.test\r\n\r\n");
         assert!(conn.is_reusable());
-        assert_eq!(conn.input.bytes().capacity(), 0);
+        assert!(conn.input.holds_nothing());
+    }
+}
+
+#[tokio::test]
+async fn behind_the_end_of_chunks_or_trailers_the_workers_buffer_is_not_kept() {
+    const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n";
+    for end in [&b"0\r\n\r\n"[..], b"0\r\nX-Sum: 1\r\n\r\n"] {
+        let (mut conn, mut server) = conn();
+        let (mut outgoing, late) = (get(), late());
+        let parts = [HEAD, end];
+        let read = async {
+            conn.send(&mut outgoing, &late).await.unwrap();
+            body(&mut conn).await.unwrap()
+        };
+        let (body, _) = tokio::join!(read, answers(&mut server, &parts));
+        assert_eq!(body, b"hello");
+        assert!(conn.is_reusable() && conn.input.holds_nothing());
     }
 }
 
