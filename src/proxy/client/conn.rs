@@ -1,7 +1,7 @@
 //! One HTTP/1.1 connection to a server.
 
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use http::{Method, Response, StatusCode};
 use hyper::body::Frame;
 use hyper::ext::ReasonPhrase;
 use tokio::io::{AsyncRead as _, ReadBuf};
+use tokio::task::unconstrained;
 
 use super::error::{MAX_INTERIM, SendError, UpstreamFault};
 use super::input::Input;
@@ -264,7 +265,9 @@ impl UpstreamConn {
         let mut byte = [0];
         let mut buf = ReadBuf::new(&mut byte);
         let fault = if self.input.is_empty() {
-            match ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buf)) {
+            // A task that has done much would be told that there is nothing yet.
+            let read = poll_fn(|cx| Pin::new(&mut self.stream).poll_read(cx, &mut buf));
+            match ready!(pin!(unconstrained(read)).poll(cx)) {
                 Ok(()) if buf.filled().is_empty() => UpstreamFault::Closed,
                 Ok(()) => UpstreamFault::Unasked,
                 Err(error) => error.into(),

@@ -96,6 +96,33 @@ async fn behind_the_end_of_chunks_or_trailers_the_workers_buffer_is_not_kept() {
     }
 }
 
+/// Uses up what the runtime lets a task do before it has to let others run.
+async fn use_up_budget() {
+    while tokio::task::coop::has_budget_remaining() {
+        tokio::task::coop::consume_budget().await;
+    }
+}
+
+#[tokio::test]
+async fn a_task_that_has_done_much_sees_what_came_before_a_request_too() {
+    for before in [ANSWER, b""] {
+        for is_sent in [false, true] {
+            let (mut conn, mut server) = conn();
+            server.write_all(before).await.unwrap();
+            server.shutdown().await.unwrap();
+            conn.stream_is_readable().await;
+            let (mut outgoing, late) = (get(), late());
+            use_up_budget().await;
+            if is_sent {
+                conn.send(&mut outgoing, &late).await.unwrap_err();
+                assert!(outgoing.is_untouched());
+            } else {
+                assert!(!conn.is_reusable());
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn interim_answers_are_skipped_and_not_without_end() {
     const INTERIM: &[u8] = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n";
