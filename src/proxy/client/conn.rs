@@ -265,7 +265,7 @@ impl UpstreamConn {
         let mut byte = [0];
         let mut buf = ReadBuf::new(&mut byte);
         let fault = if self.input.is_empty() {
-            // A task that has done much would be told that there is nothing yet.
+            // Without the task's budget: once that is used up, every read is pending.
             let read = poll_fn(|cx| Pin::new(&mut self.stream).poll_read(cx, &mut buf));
             match ready!(pin!(unconstrained(read)).poll(cx)) {
                 Ok(()) if buf.filled().is_empty() => UpstreamFault::Closed,
