@@ -68,7 +68,7 @@ impl Cluster {
         only: Option<usize>,
         client: ClientAddr,
         counted: &CountedClient,
-        outgoing: &mut Outgoing,
+        outgoing: &mut Outgoing<'_>,
     ) -> Result<Answered, SendError> {
         if let Some(only) = only {
             return self.send_to(only, counted, outgoing).await;
@@ -97,7 +97,7 @@ impl Cluster {
         &self,
         at: usize,
         counted: &CountedClient,
-        outgoing: &mut Outgoing,
+        outgoing: &mut Outgoing<'_>,
     ) -> Result<Answered, SendError> {
         let pool = &self.pools[at];
         let (room, max) = pool.room();

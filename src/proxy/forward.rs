@@ -10,8 +10,9 @@ use super::cluster::{Answered, Cluster};
 use super::error::Error;
 use super::fields::Found;
 use super::framing::{frame_h2, frame_once, upstream_target};
-use super::headers::{self, Origin};
+use super::headers;
 use super::location::{self, Public};
+use super::origin::{ClientFields, Origin};
 use super::request_body::{self, ClientRequest, Progress, RequestBody};
 use super::upstream_body::UpstreamBody;
 use crate::host::Authority;
@@ -55,6 +56,19 @@ impl ForwardContext<'_> {
         }
     }
 
+    /// Whether the route changes fields, those about the client perhaps. Then [`prepare`] has added
+    /// these to the others. Else they are written as they are.
+    fn edits_headers(&self) -> bool {
+        !self.forward.headers.is_none() || self.forward.host.is_some()
+    }
+
+    fn client_fields(&self) -> ClientFields<'_> {
+        ClientFields {
+            origin: self.origin,
+            id: self.exchange.id(),
+        }
+    }
+
     pub(super) async fn send(
         &self,
         request: ClientRequest,
@@ -65,6 +79,9 @@ impl ForwardContext<'_> {
             self.upstream.spec().protocol,
         );
         let mut outgoing = Outgoing::new(*request, alone, timeout, protocol);
+        if !self.edits_headers() {
+            outgoing.add_client(self.client_fields());
+        }
         self.upstream
             .send(
                 self.server,
@@ -126,8 +143,10 @@ pub(super) fn prepare(
     if !context.upstream.spec().forward_cookies {
         request.headers_mut().remove(header::COOKIE);
     }
-    let id = context.exchange.id();
-    headers::to_upstream(request.headers_mut(), found, context.origin, id);
+    headers::to_upstream(request.headers_mut(), found);
+    if context.edits_headers() {
+        context.client_fields().insert_into(request.headers_mut());
+    }
     context
         .forward
         .headers

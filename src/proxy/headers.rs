@@ -1,95 +1,13 @@
-//! Header fields of requests and answers that are forwarded: which of them are removed, and which
-//! tell the upstream about the client.
+//! Header fields of requests and answers that are forwarded: which of them are removed.
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::fields::Found;
 use super::websocket::list_has;
-use crate::addr::ClientAddr;
-use crate::host::Authority;
-use crate::telemetry::request_id::RequestId;
-
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
-const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// Fields that a trusted proxy may add beside `X-Forwarded-For`. They pass if they name the same
-/// client: then the proxy, and not its client, has written them.
-const OF_PROXIES: [HeaderName; OF_PROXIES_LEN] = [
-    HeaderName::from_static("cf-connecting-ip"),
-    HeaderName::from_static("true-client-ip"),
-    HeaderName::from_static("client-ip"),
-];
-
-const OF_PROXIES_LEN: usize = 3;
-
-/// How many fields about the client the gateway sets in a request, without [`OF_PROXIES`].
-const SET: usize = 6;
-
-const HTTPS_PORT: u16 = 443;
-
-/// Where the requests of one connection come from, as header values that are made once.
-#[derive(Clone, Debug)]
-pub struct Origin {
-    client: HeaderValue,
-    port: HeaderValue,
-    /// Which of [`OF_PROXIES`] a trusted proxy has sent with this client.
-    of_proxy: [bool; OF_PROXIES_LEN],
-}
-
-impl Origin {
-    /// A client, and the port that it has connected to.
-    pub fn new(client: ClientAddr, port: u16) -> Self {
-        let text = client.to_string();
-        // An IP address has only characters that a header value takes.
-        let client =
-            HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("unknown"));
-        Self {
-            client,
-            port: HeaderValue::from(port),
-            of_proxy: Default::default(),
-        }
-    }
-
-    /// A client that a trusted proxy has named in a request with these headers. The port is the one
-    /// that the client knows: the proxy's.
-    pub fn behind_proxy(client: ClientAddr, headers: &HeaderMap) -> Self {
-        let is_client = |value: &HeaderValue| {
-            let address = value.to_str().ok().and_then(|text| text.parse().ok());
-            address.map(ClientAddr::new) == Some(client)
-        };
-        Self {
-            of_proxy: OF_PROXIES.map(|name| {
-                let mut values = headers.get_all(name).iter().peekable();
-                values.peek().is_some() && values.all(is_client)
-            }),
-            ..Self::new(client, port_of_proxy(headers).unwrap_or(HTTPS_PORT))
-        }
-    }
-}
-
-/// The port of a proxy: what it says itself, or what its client has written behind the host.
-fn port_of_proxy(headers: &HeaderMap) -> Option<u16> {
-    let single = |name: HeaderName| {
-        let mut values = headers.get_all(name).iter();
-        let value = values.next()?.to_str().ok()?;
-        values.next().is_none().then_some(value)
-    };
-    let said = single(X_FORWARDED_PORT).and_then(|port| port.parse().ok());
-    let in_host = || {
-        let host: Authority = single(header::HOST)?.parse().ok()?;
-        host.port
-    };
-    said.or_else(in_host).filter(|port| *port != 0)
-}
 
 /// Makes a client's headers fit for the upstream: hop-by-hop fields are removed, and fields that
-/// only the gateway may set are removed and set. `Host` must already be the host that was routed.
-/// `found` is what these headers have.
-pub(super) fn to_upstream(headers: &mut HeaderMap, found: Found, origin: &Origin, id: RequestId) {
+/// only the gateway may set. `found` is what these headers have.
+pub(super) fn to_upstream(headers: &mut HeaderMap, found: Found) {
     if !found.is_clean() {
         let wants_trailers = list_has(headers, &header::TE, "trailers");
         remove_named_by_connection(headers);
@@ -100,27 +18,11 @@ pub(super) fn to_upstream(headers: &mut HeaderMap, found: Found, origin: &Origin
             headers.insert(header::CONNECTION, HeaderValue::from_static("te"));
         }
     }
-    headers.reserve(SET);
-    if let Some(host) = headers.get(header::HOST).cloned() {
-        headers.insert(X_FORWARDED_HOST, host);
-    }
-    headers.insert(X_FORWARDED_FOR, origin.client.clone());
-    headers.insert(X_REAL_IP, origin.client.clone());
-    for (name, is_sent) in OF_PROXIES.iter().zip(origin.of_proxy) {
-        if is_sent {
-            headers.insert(name, origin.client.clone());
-        }
-    }
-    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("https"));
-    headers.insert(X_FORWARDED_PORT, origin.port.clone());
-    if let Ok(id) = HeaderValue::from_bytes(id.as_bytes()) {
-        headers.insert(X_REQUEST_ID, id);
-    }
 }
 
 /// Makes a client's trailers fit for the upstream. What is removed from headers is removed from
 /// trailers too, as some servers merge them into the headers.
-pub fn trailers_to_upstream(trailers: &mut HeaderMap) {
+pub(super) fn trailers_to_upstream(trailers: &mut HeaderMap) {
     remove_named_by_connection(trailers);
     Found::in_request(trailers).remove_from(trailers);
     // RFC 9110, 6.5.1.
@@ -139,7 +41,7 @@ pub fn trailers_to_upstream(trailers: &mut HeaderMap) {
 
 /// Makes an upstream's trailers fit for the client. HTTP/2 clients reset a stream that has
 /// hop-by-hop fields in its trailers.
-pub fn trailers_to_client(trailers: &mut HeaderMap) {
+pub(super) fn trailers_to_client(trailers: &mut HeaderMap) {
     remove_named_by_connection(trailers);
     Found::in_answer(trailers).remove_from(trailers);
     // RFC 9110, 6.5.1.
@@ -225,7 +127,9 @@ fn is_kept(name: &HeaderName) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::origin::{ClientFields, Origin};
     use super::*;
+    use crate::addr::ClientAddr;
     use crate::telemetry::request_id::RequestIds;
 
     fn map(pairs: &[(&str, &str)]) -> HeaderMap {
@@ -243,7 +147,10 @@ mod tests {
         let mut headers = map(pairs);
         let origin = Origin::new(ClientAddr::new("192.0.2.1".parse().unwrap()), 443);
         let found = Found::in_request(&headers);
-        to_upstream(&mut headers, found, &origin, RequestIds::new().next());
+        to_upstream(&mut headers, found);
+        let id = RequestIds::new().next();
+        let origin = &origin;
+        ClientFields { origin, id }.insert_into(&mut headers);
         headers
     }
 

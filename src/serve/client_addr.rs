@@ -11,7 +11,7 @@ use http::header::{self, HeaderMap, HeaderValue};
 use super::Inbound;
 use super::reject::Rejection;
 use crate::addr::{ClientAddr, NetworkSet};
-use crate::proxy::headers::Origin;
+use crate::proxy::origin::Origin;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 

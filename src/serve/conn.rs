@@ -19,7 +19,7 @@ use super::timeout::within;
 use super::{ConnInfo, Worker, h1, h2, handshake_failure};
 use crate::addr::{Kind, PeerAddr};
 use crate::host::HostName;
-use crate::proxy::headers::Origin;
+use crate::proxy::origin::Origin;
 use crate::route::passthrough;
 use crate::slot::Full;
 use crate::telemetry::metrics::Handshake;

@@ -84,7 +84,7 @@ use crate::addr::{ClientAddr, Kind};
 use crate::host::{Authority, HostName};
 use crate::policy::Permit;
 use crate::proxy::body::ClientRequest;
-use crate::proxy::headers::Origin;
+use crate::proxy::origin::Origin;
 use crate::route::RouteId;
 use crate::slot::CountedClient;
 use crate::telemetry::access::Exchange;

@@ -76,7 +76,7 @@ impl UpstreamConn {
     /// the whole body: then [`Self::is_sending`].
     pub(super) async fn send(
         &mut self,
-        outgoing: &mut Outgoing,
+        outgoing: &mut Outgoing<'_>,
         late: &Alarm,
     ) -> Result<Response<()>, SendError> {
         let late_after = outgoing.timeout();
@@ -108,7 +108,7 @@ impl UpstreamConn {
     }
 
     /// Writes the head of a request into the output, and takes its body.
-    fn begin(&mut self, outgoing: &mut Outgoing) {
+    fn begin(&mut self, outgoing: &mut Outgoing<'_>) {
         (self.interim, self.has_answered, self.is_kept) = (0, false, false);
         self.unsent = outgoing.start(self.output.buffer());
     }

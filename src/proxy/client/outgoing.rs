@@ -8,15 +8,18 @@ use http::{Method, Request};
 use super::repeat::may_repeat;
 use super::unsent::Unsent;
 use crate::proxy::h1::write_head;
+use crate::proxy::origin::ClientFields;
 use crate::proxy::request_body::{Progress, RequestBody};
 use crate::route::upstream::Protocol;
 
 /// A request on its way. It is passed on by reference: by value, each function that it passes
 /// through would reserve room for it.
 #[derive(Debug)]
-pub(in crate::proxy) struct Outgoing {
+pub(in crate::proxy) struct Outgoing<'a> {
     /// The request, until the first byte of it is written. Until then it may go to another server.
     request: Option<Request<RequestBody>>,
+    /// Fields of the head that are not among the request's headers.
+    client: Option<ClientFields<'a>>,
     method: Method,
     /// Whether it needs a connection of its own, as a WebSocket does.
     alone: bool,
@@ -34,7 +37,7 @@ pub(in crate::proxy) struct Outgoing {
     again: Option<Box<[u8]>>,
 }
 
-impl Outgoing {
+impl<'a> Outgoing<'a> {
     pub(in crate::proxy) fn new(
         request: Request<RequestBody>,
         alone: bool,
@@ -50,8 +53,14 @@ impl Outgoing {
             head_size: 0,
             copy: None,
             again: None,
+            client: None,
             request: Some(request),
         }
+    }
+
+    /// Has these fields written behind those of the request.
+    pub(in crate::proxy) fn add_client(&mut self, fields: ClientFields<'a>) {
+        self.client = Some(fields);
     }
 
     /// Whether it may still be sent to another server.
@@ -88,7 +97,12 @@ impl Outgoing {
             out.extend_from_slice(&head);
         } else if let Some(mut request) = self.request.take() {
             unsent = Unsent::take(&mut request);
-            write_head(out, request.method(), request.uri(), request.headers());
+            let (method, headers) = (request.method(), request.headers());
+            write_head(out, method, request.uri(), headers, |out| {
+                if let Some(client) = self.client {
+                    client.write(headers, out);
+                }
+            });
         }
         let head = &out[begin..];
         self.head_size = head.len();

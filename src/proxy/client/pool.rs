@@ -131,7 +131,7 @@ impl Pool {
     /// came back, it is sent a second time over a new connection, where that does no harm.
     pub(in crate::proxy) async fn send(
         &self,
-        outgoing: &mut Outgoing,
+        outgoing: &mut Outgoing<'_>,
         client: UpstreamUse,
     ) -> Sent {
         let late = self.ticks.alarm(outgoing.timeout());

@@ -5,8 +5,15 @@ use http::{Method, Uri};
 
 use super::error::LengthMismatch;
 
-/// Writes the head of a request, with the empty line at its end.
-pub fn write_head(out: &mut Vec<u8>, method: &Method, target: &Uri, headers: &HeaderMap) {
+/// Writes the head of a request, with the empty line at its end. `more` writes whole lines behind
+/// the fields.
+pub fn write_head(
+    out: &mut Vec<u8>,
+    method: &Method,
+    target: &Uri,
+    headers: &HeaderMap,
+    more: impl FnOnce(&mut Vec<u8>),
+) {
     out.extend_from_slice(method.as_str().as_bytes());
     out.push(b' ');
     write_target(out, method, target);
@@ -15,6 +22,7 @@ pub fn write_head(out: &mut Vec<u8>, method: &Method, target: &Uri, headers: &He
         out,
         headers.iter().map(|(name, value)| (name, value.as_bytes())),
     );
+    more(out);
     out.extend_from_slice(b"\r\n");
 }
 

@@ -7,7 +7,7 @@ use crate::host::Authority;
 use crate::policy::Permit;
 use crate::proxy::ForwardContext;
 use crate::proxy::body::ClientRequest;
-use crate::proxy::headers::Origin;
+use crate::proxy::origin::Origin;
 use crate::route::path::PathPrefix;
 use crate::route::tenant::Tenant;
 use crate::route::upstream::{NoBridge, Protocol};

@@ -20,7 +20,7 @@ fn conn() -> (UpstreamConn, UnixStream) {
     (conn, server)
 }
 
-fn get() -> Outgoing {
+fn get() -> Outgoing<'static> {
     let request = Request::get("/a?b").header("host", "a.test");
     let request = request.body(RequestBody::empty()).unwrap();
     Outgoing::new(request, false, Duration::from_secs(60), Protocol::Http)

@@ -11,7 +11,8 @@ fn head(method: &Method, target: &str, fields: &[(&'static str, &[u8])]) -> Stri
         headers.append(*name, HeaderValue::from_bytes(value).unwrap());
     }
     let mut out = Vec::new();
-    write_head(&mut out, method, &target.parse::<Uri>().unwrap(), &headers);
+    let target = target.parse::<Uri>().unwrap();
+    write_head(&mut out, method, &target, &headers, |_| {});
     out.escape_ascii().to_string()
 }
 
