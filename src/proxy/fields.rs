@@ -178,21 +178,30 @@ struct Rules {
     families: &'static [&'static str],
     /// For each first letter, a bit for each length of the listed names that begin with it.
     lengths: [u64; LETTERS],
+    /// The same for each last byte, by its lowest bits.
+    lengths_by_end: [u64; ENDS],
     /// For each first letter, whether a family begins with it.
     has_family: [bool; LETTERS],
 }
 
 const LETTERS: usize = 26;
 
+const ENDS: usize = 32;
+
 impl Rules {
     const fn new(tables: [&'static [&'static str]; 2], families: &'static [&'static str]) -> Self {
         let (mut lengths, mut has_family) = ([0; LETTERS], [false; LETTERS]);
+        let mut lengths_by_end = [0; ENDS];
         let mut table = 0;
         while table < tables.len() {
             let mut at = 0;
             while at < tables[table].len() {
                 let name = tables[table][at].as_bytes();
-                lengths[(name[0] - b'a') as usize] |= 1 << name.len();
+                let (first, last) = (name[0], name[name.len() - 1]);
+                // A separator at the end could be spelled in another way.
+                assert!(last.is_ascii_alphanumeric());
+                lengths[(first - b'a') as usize] |= 1 << name.len();
+                lengths_by_end[last as usize % ENDS] |= 1 << name.len();
                 at += 1;
             }
             table += 1;
@@ -206,20 +215,22 @@ impl Rules {
             tables,
             families,
             lengths,
+            lengths_by_end,
             has_family,
         }
     }
 
     fn removes(&self, name: &str) -> bool {
-        let Some(first) = name.as_bytes().first() else {
+        let (Some(first), Some(last)) = (name.as_bytes().first(), name.as_bytes().last()) else {
             return false;
         };
         let letter = usize::from(first.wrapping_sub(b'a'));
         let Some(lengths) = self.lengths.get(letter) else {
             return false;
         };
-        let has_length = name.len() < 64 && (lengths >> name.len()) & 1 == 1;
-        (has_length && self.lists(name)) || (self.has_family[letter] && self.has_family_of(name))
+        let lengths = lengths & self.lengths_by_end[usize::from(*last) % ENDS];
+        let may_be_listed = name.len() < 64 && (lengths >> name.len()) & 1 == 1;
+        (may_be_listed && self.lists(name)) || (self.has_family[letter] && self.has_family_of(name))
     }
 
     fn lists(&self, name: &str) -> bool {
