@@ -45,13 +45,19 @@ impl UpstreamBody {
     /// connection goes back to its pool. If the request's body has not ended, the rest of it is
     /// sent beside the answer.
     pub(super) fn new(
-        conn: Box<UpstreamConn>,
+        mut conn: Box<UpstreamConn>,
         load: LoadGuard,
         idle: Duration,
         progress: Option<Rc<Progress>>,
     ) -> Option<Box<Self>> {
         let is_empty = conn.has_ended();
-        let source = match progress.filter(|progress| !progress.has_ended()) {
+        let progress = progress.filter(|progress| !progress.has_ended());
+        let rest = match progress {
+            None => conn.take_rest(),
+            Some(_) => None,
+        };
+        conn.shrink_input();
+        let source = match progress {
             None => Source::Conn(conn),
             Some(progress) => {
                 let load = LoadGuard::new(load.pool());
@@ -69,9 +75,7 @@ impl UpstreamBody {
             body.give_back();
             return None;
         }
-        if let Source::Conn(conn) = &mut body.source
-            && let Some(rest) = conn.take_rest()
-        {
+        if let Some(rest) = rest {
             body.give_back();
             body.source = Source::Rest(rest);
         }

@@ -188,10 +188,13 @@ impl UpstreamConn {
         }
     }
 
+    /// The input is not shrunk yet: a short body may be taken from it at once.
     fn begin_answer(&mut self, head: AnswerHead) -> Response<()> {
-        self.input.shrink();
         self.answer = BodyDecoder::new(head.body);
         self.is_kept = head.keeps_alive;
+        if head.has_keep_alive {
+            self.lease.note(&head.headers);
+        }
         let mut response = Response::new(());
         *response.status_mut() = head.status;
         *response.version_mut() = head.version;
@@ -244,9 +247,12 @@ impl UpstreamConn {
         let Ok(Decoded::Data(rest)) = self.answer.decode(self.input.bytes()) else {
             return None;
         };
-        let rest = self.input.keep(rest);
+        Some(self.input.keep(rest))
+    }
+
+    /// Gives the worker's buffer back, if little is left in it.
+    pub(in crate::proxy) fn shrink_input(&mut self) {
         self.input.shrink();
-        Some(rest)
     }
 
     /// Whether all of the answer's body has been taken.
@@ -279,10 +285,8 @@ impl UpstreamConn {
         Poll::Ready(fault)
     }
 
-    /// Notes the answer to a request: what it says about keeping the connection, and for whom the
-    /// connection is in use.
-    pub(super) fn note_answer(&mut self, response: &Response<()>, client: UpstreamUse) {
-        self.lease.note(response.headers());
+    /// Notes for whom the connection is in use.
+    pub(super) fn note_used(&mut self, client: UpstreamUse) {
         self.socket.set_client(Some(client));
     }
 

@@ -156,7 +156,7 @@ impl Pool {
             }
             match conn.send(outgoing, &late).await {
                 Ok(response) => {
-                    conn.note_answer(&response, client);
+                    conn.note_used(client);
                     return Ok((response, conn));
                 }
                 Err(_) if is_reused && outgoing.is_untouched() => {}

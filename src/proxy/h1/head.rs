@@ -24,6 +24,8 @@ pub struct AnswerHead {
     pub body: BodyLength,
     /// Whether the connection may be used again when the body has ended.
     pub keeps_alive: bool,
+    /// Whether there is a `Keep-Alive`, which may say for how long.
+    pub has_keep_alive: bool,
 }
 
 /// How the length of a body is known (RFC 9112, section 6.3).
@@ -103,6 +105,7 @@ fn read_head(bytes: &[u8], method: &Method) -> Result<Option<(usize, AnswerHead)
         headers,
         body,
         keeps_alive,
+        has_keep_alive: facts.has_keep_alive,
     };
     Ok(Some((length, head)))
 }
@@ -125,6 +128,7 @@ impl From<httparse::Error> for HeadError {
 struct Facts {
     close: bool,
     keep_alive: bool,
+    has_keep_alive: bool,
     coding: Option<Coding>,
     length: Option<Result<u64, HeadError>>,
 }
@@ -151,6 +155,8 @@ impl Facts {
                 self.close |= option.eq_ignore_ascii_case(b"close");
                 self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
             }
+        } else if *name == "keep-alive" {
+            self.has_keep_alive = true;
         }
     }
 
