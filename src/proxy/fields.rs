@@ -185,14 +185,12 @@ struct Rules {
 }
 
 const LETTERS: usize = 26;
-
 const ENDS: usize = 32;
 
 impl Rules {
     const fn new(tables: [&'static [&'static str]; 2], families: &'static [&'static str]) -> Self {
         let (mut lengths, mut has_family) = ([0; LETTERS], [false; LETTERS]);
-        let mut lengths_by_end = [0; ENDS];
-        let mut table = 0;
+        let (mut lengths_by_end, mut table) = ([0; ENDS], 0);
         while table < tables.len() {
             let mut at = 0;
             while at < tables[table].len() {
@@ -280,15 +278,10 @@ mod tests {
     #[test]
     fn every_listed_name_is_removed_in_every_spelling() {
         for name in [CONNECTION, REQUEST, REQUEST_FAMILIES].concat() {
-            for spelled in [
-                name.to_owned(),
-                name.replace('-', "_"),
-                name.replace('-', "."),
-            ] {
-                assert!(
-                    left(&[&spelled], remove_from_request).is_empty(),
-                    "{spelled}"
-                );
+            for separator in ["-", "_", "."] {
+                let spelled = name.replace('-', separator);
+                let left = left(&[&spelled], remove_from_request);
+                assert!(left.is_empty(), "{spelled}");
             }
         }
         for name in [CONNECTION, ANSWER, ANSWER_FAMILIES].concat() {
