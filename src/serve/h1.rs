@@ -20,6 +20,12 @@ use crate::proxy::MAX_FIELDS;
 use crate::telemetry::access::{End, Exchange, Head};
 use crate::tick::Ticks;
 
+/// How many header fields hyper accepts. A head with this many is rejected by the layers, as one by
+/// HTTP/2 is. With `MAX_FIELDS`, the two arrays that hyper allocates for each head would have the
+/// size of its buffers, 8 KiB: the memory that they have written to would become the buffers of
+/// connections that wait, which write to none of it themselves.
+const HYPER_FIELDS: usize = MAX_FIELDS + 1;
+
 /// Serves requests until the connection closes, or is handed to a tunnel.
 pub(super) async fn serve<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S) {
     let registered = conn.worker.enter_connection(Rc::clone(&conn.control));
@@ -30,7 +36,7 @@ pub(super) async fn serve<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S
     let mut http = http1::Builder::new()
         .max_buf_size(MAX_HEAD)
         .max_header_size(MAX_HEAD)
-        .max_headers(MAX_FIELDS)
+        .max_headers(HYPER_FIELDS)
         .serve_connection(io, Requests::new(stack, conn));
     let command = poll_fn(|cx| {
         match registered.take_command(cx) {

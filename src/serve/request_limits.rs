@@ -23,8 +23,8 @@ pub(super) fn limit_size(inbound: Inbound) -> Result<Inbound, Rejection> {
     }
 }
 
-/// Only over HTTP/2: hyper has rejected such a head over HTTP/1.1. Cookies count as one field, as
-/// they do there, although browsers send each of them in a field of its own.
+/// hyper has rejected a head over HTTP/1.1 with even more. Cookies count as one field, although by
+/// HTTP/2 browsers send each of them in a field of its own.
 fn has_too_many_fields(headers: &HeaderMap) -> bool {
     let cookies = || headers.get_all(header::COOKIE).iter().count();
     headers.len() > MAX_FIELDS && headers.len() - cookies().saturating_sub(1) > MAX_FIELDS

@@ -58,10 +58,10 @@ impl RequestEntry {
         if self.cut.is_some() {
             return self.wake();
         }
+        admission.path.copy();
         if moment.tick - admission.since < JUDGED_AFTER {
             return;
         }
-        admission.path.copy();
         if admission.is_handshake {
             return;
         }
