@@ -51,6 +51,8 @@ pub(super) async fn handshake(
     mut accepted: AcceptedConn,
     worker: &Worker,
 ) -> io::Result<HandshakeOutcome> {
+    accepted.stream.readable().await?;
+    worker.handshakes.wait().await;
     let hello = match Hello::read(&mut accepted.stream).await? {
         FirstBytes::Hello(hello) => hello,
         without_tls @ (FirstBytes::PlainHttp | FirstBytes::ProxyHeader) => {
@@ -66,6 +68,10 @@ pub(super) async fn handshake(
             return Ok(HandshakeOutcome::Done);
         }
     };
+    if !hello.came_at_once {
+        // The turn was for its first part.
+        worker.handshakes.wait().await;
+    }
     let view = worker.view();
     match hello.sni() {
         Some(sni) => with_name(hello, sni, accepted, &view.snapshot, worker).await,

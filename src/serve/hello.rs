@@ -16,6 +16,8 @@ const MAX_HELLO: usize = 16 * 1024;
 pub(super) struct Hello {
     pub(super) accepted: Accepted,
     pub(super) bytes: Vec<u8>,
+    /// Whether one read was enough.
+    pub(super) came_at_once: bool,
 }
 
 /// The first bytes of a client.
@@ -79,7 +81,11 @@ impl Hello {
             match acceptor.accept() {
                 Ok(None) => {}
                 Ok(Some(accepted)) => {
-                    return Ok(FirstBytes::Hello(Box::new(Self { accepted, bytes })));
+                    return Ok(FirstBytes::Hello(Box::new(Self {
+                        accepted,
+                        bytes,
+                        came_at_once: before == 0,
+                    })));
                 }
                 Err(_) if is_outdated(&bytes) => {
                     stream.write_all(&PROTOCOL_VERSION).await?;

@@ -34,6 +34,7 @@ mod h2;
 mod handoff;
 mod handshake;
 mod handshake_failure;
+mod handshake_turns;
 mod health_check;
 mod hello;
 mod hostless;

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::control::ConnControl;
+use super::handshake_turns::HandshakeTurns;
 use super::names::Names;
 use super::shared::SharedState;
 use super::snapshot::Snapshot;
@@ -32,6 +33,8 @@ pub struct Worker {
     pub ticks: Rc<Ticks>,
     /// Client connections that speak HTTP.
     pub connections: Rc<Registry<ConnControl>>,
+    /// The turns in which their handshakes begin.
+    pub(super) handshakes: HandshakeTurns,
     /// Client connections that have become tunnels.
     pub tunnels: Rc<Registry<TunnelControl>>,
     /// Requests that are being served.
@@ -68,6 +71,7 @@ impl Worker {
             under_way: UnderWay::new(&ticks),
             ticks,
             connections: Registry::new(),
+            handshakes: HandshakeTurns::default(),
             tunnels: Registry::new(),
             access,
             metrics,

@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 
 use rustls::version::{TLS12, TLS13};
-use rustls::{HandshakeKind, ProtocolVersion};
+use rustls::{ClientConnection, HandshakeKind, ProtocolVersion};
 
 use crate::harness::{Client, Config, TestGateway, Upstream, eventually};
 
@@ -186,4 +186,33 @@ fn many_connections_at_once_are_all_served() {
     drop(clients);
     gateway.is_left_by_all();
     assert_eq!(upstream.requests().len(), 200);
+}
+
+#[test]
+fn clients_with_half_a_hello_delay_no_other_and_are_served_when_the_rest_comes() {
+    let (_upstream, gateway) = world("");
+    let dial = gateway.dial();
+    let mut session = ClientConnection::new(dial.config(&[]), dial.server_name()).unwrap();
+    let mut hello = Vec::new();
+    session.write_tls(&mut hello).unwrap();
+    let (first, rest) = hello.split_at(hello.len() / 2);
+    let mut slow: Vec<_> = (0..200).map(|_| dial.tcp()).collect();
+    for client in &mut slow {
+        client.write_all(first).unwrap();
+    }
+    assert_eq!(gateway.client().get("/").status(), 200);
+    for byte in rest {
+        slow[0].write_all(&[*byte]).unwrap();
+    }
+    for client in &mut slow[1..] {
+        client.write_all(rest).unwrap();
+    }
+    for client in &mut slow {
+        let mut answer = [0];
+        client.read_exact(&mut answer).unwrap();
+        assert_eq!(answer, [0x16], "a handshake record");
+    }
+    assert_eq!(gateway.client().get("/").status(), 200);
+    drop(slow);
+    gateway.is_left_by_all();
 }
