@@ -116,11 +116,7 @@ impl Flow {
                 continue;
             }
             if self.eof {
-                if !self.shut {
-                    let _ = ready!(Pin::new(&mut *writer).poll_shutdown(cx));
-                    self.shut = true;
-                }
-                return Poll::Ready(());
+                return self.shut_down(cx, writer);
             }
             if self.read_some(cx, reader, writer).is_pending() {
                 if self.is_dirty && !self.shut {
@@ -133,6 +129,20 @@ impl Flow {
                 return Poll::Pending;
             }
         }
+    }
+
+    /// Shuts the writer down, unless that has been done or the writer has failed.
+    pub(super) fn shut_down<W: AsyncWrite + Unpin>(
+        &mut self,
+        cx: &mut Context<'_>,
+        writer: &mut W,
+    ) -> Poll<()> {
+        if !self.shut {
+            // If it cannot be shut down, there is nothing to do.
+            let _ = ready!(Pin::new(writer).poll_shutdown(cx));
+            self.shut = true;
+        }
+        Poll::Ready(())
     }
 
     fn fail(&mut self) {
@@ -212,5 +222,48 @@ impl Flow {
         }
         self.is_dirty = true;
         self.left = bytes.to_vec();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Accepts everything, and counts how often it is shut down.
+    #[derive(Default)]
+    struct Writer {
+        shutdowns: u32,
+    }
+
+    impl AsyncWrite for Writer {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buf: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(buf.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            self.shutdowns += 1;
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[test]
+    fn a_writer_is_shut_down_once() {
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let (mut flow, mut writer) = (Flow::new(b"early", false), Writer::default());
+        let mut reader = &b"the rest"[..];
+        assert!(
+            flow.pump(&mut cx, &mut reader, &mut writer, || None)
+                .is_ready()
+        );
+        assert!(flow.shut_down(&mut cx, &mut writer).is_ready());
+        assert_eq!(writer.shutdowns, 1);
     }
 }

@@ -178,8 +178,8 @@ where
         tunnel.control.register_task(cx);
         ready!(tunnel.step(cx));
         // A side that is still there sees the end. If it cannot be sent, there is nothing to do.
-        let _ = Pin::new(&mut tunnel.client).poll_shutdown(cx);
-        let _ = Pin::new(&mut tunnel.upstream).poll_shutdown(cx);
+        let _ = tunnel.down.shut_down(cx, &mut tunnel.client);
+        let _ = tunnel.up.shut_down(cx, &mut tunnel.upstream);
         Poll::Ready(())
     }
 }
