@@ -301,6 +301,31 @@ mod tests {
         }
     }
 
+    #[test]
+    fn accepted_sockets_have_the_options_of_their_listener() {
+        let listener = Listener::bind(Kind::Https, local(), 2, &[], false).unwrap();
+        for socket in &listener.sockets {
+            socket.set_nonblocking(false).unwrap();
+        }
+        // Which of the sockets accepts it is the kernel's choice, so one is left.
+        let socket = listener.sockets.into_iter().next_back().unwrap();
+        let _client = std::net::TcpStream::connect(listener.bound).unwrap();
+        let (accepted, _) = socket.accept().unwrap();
+        let accepted = socket2::SockRef::from(&accepted);
+        assert!(accepted.tcp_nodelay().unwrap());
+        assert!(accepted.keepalive().unwrap());
+        assert_eq!(
+            accepted.tcp_keepalive_time().unwrap(),
+            Duration::from_secs(30)
+        );
+        assert_eq!(
+            accepted.tcp_keepalive_interval().unwrap(),
+            Duration::from_secs(5)
+        );
+        let unacknowledged = Some(Duration::from_secs(60));
+        assert_eq!(accepted.tcp_user_timeout().unwrap(), unacknowledged);
+    }
+
     #[tokio::test]
     async fn what_is_queued_is_accepted_before_closing() {
         let listener = Listener::bind(Kind::Http, local(), 1, &[], false).unwrap();

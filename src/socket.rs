@@ -10,13 +10,13 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// TCP keepalive: a silent peer is probed after 30 s, then every 5 s, up to 6 times. A peer that
-/// has vanished is noticed in about a minute, and an idle WebSocket is not closed.
+/// TCP keepalive: a silent peer is probed after 30 s, then every 5 s. A peer that has vanished is
+/// noticed in about a minute, and an idle WebSocket is not closed.
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(30);
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(5);
-const KEEPALIVE_TIMES: u32 = 6;
 
-/// How long sent bytes may be unacknowledged.
+/// How long sent bytes or probes may be unacknowledged. Linux does not count probes if this is set
+/// (tcp(7), `TCP_USER_TIMEOUT`), so their number is not set: one call less per connection.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
 
 /// Sets the options by which the system notices that the peer of a TCP connection has vanished.
@@ -26,8 +26,7 @@ const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
 pub fn watch_peer<S: AsFd>(socket: &S) -> io::Result<()> {
     let keepalive = TcpKeepalive::new()
         .with_time(KEEPALIVE_AFTER)
-        .with_interval(KEEPALIVE_EVERY)
-        .with_retries(KEEPALIVE_TIMES);
+        .with_interval(KEEPALIVE_EVERY);
     let socket = SockRef::from(socket);
     socket.set_tcp_keepalive(&keepalive)?;
     socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))
