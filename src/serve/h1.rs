@@ -11,6 +11,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::control::ConnCommand;
 use super::io::{ConnIo, Stream};
+use super::linger::Unsent;
 use super::requests::{MAX_HEAD, Requests, note_end};
 use super::stack::Stack;
 use super::timeout::within;
@@ -58,19 +59,27 @@ pub(super) async fn serve<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S
     }
     let parts = http.into_parts();
     drop(parts.service);
-    let mut stream = parts.io.into_inner().into_inner();
+    let io = parts.io.into_inner();
+    let has_ended = io.has_ended();
+    let mut stream = io.into_inner();
     if command == Some(ConnCommand::LateHead) {
         log_head(&worker, client, 408, "late_head");
         worker.metrics.heads.inc("late");
         answer_late(&mut stream, &worker.ticks).await;
-        linger::finish(stream, false, &registered, &worker.ticks).await;
+        linger::finish(stream, Unsent::Unknown, &registered, &worker.ticks).await;
         return;
     }
     match registered.take_handoff() {
         Some(handoff) => handoff.start((stream, parts.read_buf), &worker.ticks, slot),
         None => {
-            let is_sending = registered.lingers() || !parts.read_buf.is_empty();
-            linger::finish(stream, is_sending, &registered, &worker.ticks).await;
+            let unsent = if has_ended {
+                Unsent::Nothing
+            } else if registered.lingers() || !parts.read_buf.is_empty() {
+                Unsent::Rest
+            } else {
+                Unsent::Unknown
+            };
+            linger::finish(stream, unsent, &registered, &worker.ticks).await;
         }
     }
 }

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
@@ -24,16 +24,39 @@ pub(super) enum Stream {
 
 socket_enum!(Stream { Tls, Plain });
 
+impl Stream {
+    /// Ends TLS for writing, and leaves TCP open.
+    ///
+    /// # Errors
+    /// The socket's own.
+    pub(super) async fn end_tls(&mut self) -> io::Result<()> {
+        if let Self::Tls(tls) = self {
+            tls.get_mut().1.send_close_notify();
+        }
+        self.flush().await
+    }
+}
+
 /// The socket and its connection's state.
 #[derive(Debug)]
 pub(super) struct ConnIo {
     stream: Stream,
     control: Rc<ConnControl>,
+    has_ended: bool,
 }
 
 impl ConnIo {
     pub(super) fn new(stream: Stream, control: Rc<ConnControl>) -> Self {
-        Self { stream, control }
+        Self {
+            stream,
+            control,
+            has_ended: false,
+        }
+    }
+
+    /// Whether the client has closed its side and everything it sent has been read.
+    pub(super) fn has_ended(&self) -> bool {
+        self.has_ended
     }
 
     pub(super) fn into_inner(self) -> Stream {
@@ -55,6 +78,12 @@ impl AsyncRead for ConnIo {
         let (polled, has_read) = poll_read(&mut self.stream, cx, buf);
         if has_read {
             self.control.on_read();
+        } else if let Poll::Ready(result) = &polled {
+            // Many clients close TCP without ending TLS, which is such an error.
+            self.has_ended = match result {
+                Ok(()) => buf.remaining() > 0,
+                Err(error) => error.kind() == io::ErrorKind::UnexpectedEof,
+            };
         }
         polled
     }

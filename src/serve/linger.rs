@@ -30,21 +30,38 @@ const QUIET: Duration = Duration::from_secs(5);
 /// How many bytes are read.
 const MOST: u64 = 256 << 20;
 
-/// Closes TLS and TCP for writing, and reads what is still unread. `is_sending`: the client has not
-/// sent all of its last request.
+/// What a client may still send when its connection is closed.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Unsent {
+    /// Nothing: it has closed its side.
+    Nothing,
+    /// Another request, perhaps.
+    Unknown,
+    /// The rest of its last request.
+    Rest,
+}
+
+/// Closes TLS and TCP, and before that reads what the client still sends. TCP is closed for writing
+/// first if there is something to read; else closing the socket does that too.
 pub(super) async fn finish(
     mut stream: Stream,
-    is_sending: bool,
+    unsent: Unsent,
     control: &Registered<ConnControl>,
     ticks: &Rc<Ticks>,
 ) {
-    let ended = within(SHORT, ticks, stream.shutdown()).await;
+    let ended = within(SHORT, ticks, stream.end_tls()).await;
     if !matches!(ended, Some(Ok(()))) {
         return;
     }
-    let has_sent_more =
-        poll_fn(|cx| Poll::Ready(matches!(discard(&mut stream, cx), Poll::Ready(Ok(1..))))).await;
-    if is_sending || has_sent_more {
+    let is_sending = match unsent {
+        Unsent::Nothing => false,
+        Unsent::Unknown => {
+            poll_fn(|cx| Poll::Ready(matches!(discard(&mut stream, cx), Poll::Ready(Ok(1..)))))
+                .await
+        }
+        Unsent::Rest => true,
+    };
+    if is_sending && stream.shutdown().await.is_ok() {
         discard_all(stream, control, ticks).await;
     }
 }
