@@ -114,13 +114,18 @@ def growth(gateway, up, options):
     return figures
 
 
-@case(("per_second", "wake-ups per s"), is_together=True, is_steady=True, is_quick=True)
+@case(("per_second", "wake-ups per s"), ("of_one", "of the busiest thread"), is_together=True, is_steady=True,
+      is_quick=True)
 def asleep(gateways, _, options):
-    """How often threads go to sleep, so have been awake, while nothing happens."""
+    """How often threads go to sleep, so have been awake, while nothing happens: all, and the one that does most."""
     seconds = 5 if options.quick else 10
     gateways = [gateway for gateway in gateways if not gateway.is_direct]
     time.sleep(1)
     before = {gateway.name: wakeups(gateway.pids()) for gateway in gateways}
     time.sleep(seconds)
-    return {gateway.name: {"per_second": round((wakeups(gateway.pids()) - before[gateway.name])
-                                               / seconds, 1)} for gateway in gateways}
+    figures = {}
+    for gateway in gateways:
+        counts = wakeups(gateway.pids())
+        more = [count - before[gateway.name].get(task, 0) for task, count in counts.items()] or [0]
+        figures[gateway.name] = {"per_second": round(sum(more) / seconds, 1), "of_one": round(max(more) / seconds, 1)}
+    return figures

@@ -53,16 +53,16 @@ def pss_kib(pids):
 
 
 def wakeups(pids):
-    """How often the threads of processes have gone to sleep so far."""
-    total = 0
+    """How often each thread of processes has gone to sleep so far."""
+    counts = {}
     for pid in pids:
         try:
             for task in os.listdir(f"/proc/{pid}/task"):
                 text = Path(f"/proc/{pid}/task/{task}/status").read_text()
-                total += int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", text, re.M)[1])
+                counts[task] = int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", text, re.M)[1])
         except OSError:
             pass
-    return total
+    return counts
 
 
 def machine():
