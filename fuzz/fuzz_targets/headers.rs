@@ -6,7 +6,8 @@
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use ianitor::addr::ClientAddr;
-use ianitor::proxy::headers::{Origin, to_client, to_upstream};
+use ianitor::proxy::headers::{to_client, with_client_fields};
+use ianitor::proxy::origin::Origin;
 use ianitor::telemetry::request_id::RequestIds;
 use libfuzzer_sys::fuzz_target;
 
@@ -39,11 +40,8 @@ fuzz_target!(|data: &[u8]| {
 
     let id = RequestIds::new().next();
     let mut after = before.clone();
-    to_upstream(
-        &mut after,
-        &Origin::new(ClientAddr::new(CLIENT.into()), 443),
-        id,
-    );
+    let origin = Origin::new(ClientAddr::new(CLIENT.into()), 443);
+    with_client_fields(&mut after, &origin, id);
     check_passed(&before, &after);
     let wants_trailers = after.contains_key(header::TE);
     assert_eq!(

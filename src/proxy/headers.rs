@@ -3,7 +3,9 @@
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::fields::Found;
+use super::origin::{ClientFields, Origin};
 use super::websocket::list_has;
+use crate::telemetry::request_id::RequestId;
 
 /// Makes a client's headers fit for the upstream: hop-by-hop fields are removed, and fields that
 /// only the gateway may set. `found` is what these headers have.
@@ -18,6 +20,14 @@ pub(super) fn to_upstream(headers: &mut HeaderMap, found: Found) {
             headers.insert(header::CONNECTION, HeaderValue::from_static("te"));
         }
     }
+}
+
+/// Makes a client's headers fit for the upstream, and adds the fields about the client: what both
+/// steps of forwarding do together.
+pub fn with_client_fields(headers: &mut HeaderMap, origin: &Origin, id: RequestId) {
+    let found = Found::in_request(headers);
+    to_upstream(headers, found);
+    ClientFields { origin, id }.insert_into(headers);
 }
 
 /// Makes a client's trailers fit for the upstream. What is removed from headers is removed from
@@ -60,7 +70,7 @@ pub(super) fn trailers_to_client(trailers: &mut HeaderMap) {
 }
 
 /// Makes an upstream's headers fit for the client, and returns whether they may name a location.
-pub(super) fn to_client(headers: &mut HeaderMap) -> bool {
+pub fn to_client(headers: &mut HeaderMap) -> bool {
     let found = Found::in_answer(headers);
     if found.has_coding && headers.remove(header::TRANSFER_ENCODING).is_some() {
         // The coding overrides the length (RFC 9112, section 6.3), which may be wrong.
@@ -127,7 +137,6 @@ fn is_kept(name: &HeaderName) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::origin::{ClientFields, Origin};
     use super::*;
     use crate::addr::ClientAddr;
     use crate::telemetry::request_id::RequestIds;
@@ -146,11 +155,7 @@ mod tests {
     fn forwarded(pairs: &[(&str, &str)]) -> HeaderMap {
         let mut headers = map(pairs);
         let origin = Origin::new(ClientAddr::new("192.0.2.1".parse().unwrap()), 443);
-        let found = Found::in_request(&headers);
-        to_upstream(&mut headers, found);
-        let id = RequestIds::new().next();
-        let origin = &origin;
-        ClientFields { origin, id }.insert_into(&mut headers);
+        with_client_fields(&mut headers, &origin, RequestIds::new().next());
         headers
     }
 

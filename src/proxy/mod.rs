@@ -20,7 +20,7 @@ mod fields;
 mod forward;
 mod framing;
 pub mod h1;
-mod headers;
+pub mod headers;
 mod health;
 pub mod link;
 pub mod location;
