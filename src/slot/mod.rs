@@ -23,5 +23,5 @@ pub use files::{FileSlot, OpenFiles};
 pub use full::Full;
 pub use share::OverShare;
 pub use slots::{Slot, Slots};
-pub use sockets::{MaxConnections, NoRoom, ServerRoom, SocketSlot, Sockets};
+pub use sockets::{IdleCount, MaxConnections, NoRoom, ServerRoom, SocketSlot, Sockets};
 pub use workers::{WorkerLoads, WorkerSlot};

@@ -125,12 +125,25 @@ pub struct ServerRoom {
     pub(super) tunnels: AtomicUsize,
     reclaims: AtomicUsize,
     /// How many of the open ones are idle, by worker.
-    idle: Mutex<Vec<Weak<AtomicUsize>>>,
+    idle: Mutex<Vec<Weak<IdleCount>>>,
+}
+
+/// How many connections to one server are idle at one worker. Alone on its cache lines: requests
+/// write it, and those of other workers write their own.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct IdleCount(AtomicUsize);
+
+impl IdleCount {
+    /// Sets the count.
+    pub fn set(&self, idle: usize) {
+        self.0.store(idle, Ordering::Relaxed);
+    }
 }
 
 impl ServerRoom {
     /// A count of idle connections for one worker, which alone writes it.
-    pub fn idle_count(&self) -> Arc<AtomicUsize> {
+    pub fn idle_count(&self) -> Arc<IdleCount> {
         let count = Arc::default();
         let mut idle = self.idle.lock();
         idle.retain(|count| count.strong_count() > 0);
@@ -141,7 +154,7 @@ impl ServerRoom {
     pub(super) fn idle(&self) -> usize {
         let idle = self.idle.lock();
         idle.iter()
-            .filter_map(|count| Some(count.upgrade()?.load(Ordering::Relaxed)))
+            .filter_map(|count| Some(count.upgrade()?.0.load(Ordering::Relaxed)))
             .sum()
     }
 

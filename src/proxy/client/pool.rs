@@ -3,7 +3,6 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::Response;
@@ -14,7 +13,9 @@ use super::outgoing::Outgoing;
 use crate::proxy::connect::Connector;
 use crate::proxy::health::Health;
 use crate::route::upstream::{ServerAddr, UpstreamSpec};
-use crate::slot::{MaxConnections, NoRoom, ServerRoom, SocketSlot, Sockets, UpstreamUse};
+use crate::slot::{
+    IdleCount, MaxConnections, NoRoom, ServerRoom, SocketSlot, Sockets, UpstreamUse,
+};
 use crate::tick::{Tick, Ticks};
 
 mod refused;
@@ -36,7 +37,7 @@ pub struct Pool {
     max_connections: Cell<MaxConnections>,
     idle: RefCell<Vec<Idle>>,
     /// The length of `idle`, for other workers to see.
-    idle_count: Arc<AtomicUsize>,
+    idle_count: Arc<IdleCount>,
     /// [`ServerRoom::reclaims`] when idle connections were last closed for others.
     reclaims_seen: Cell<usize>,
     /// Connections of an older generation are not kept.
@@ -211,7 +212,7 @@ impl Pool {
     fn take_idle(&self) -> Option<Box<UpstreamConn>> {
         let (mut idle, now) = (self.idle.borrow_mut(), self.ticks.now());
         let found = std::iter::from_fn(|| idle.pop()).find(|idle| idle.until > now);
-        self.idle_count.store(idle.len(), Ordering::Relaxed);
+        self.idle_count.set(idle.len());
         found.map(|idle| idle.conn)
     }
 
@@ -227,7 +228,7 @@ impl Pool {
         if is_wanted && conn.is_reusable() {
             let mut idle = self.idle.borrow_mut();
             idle.push(Idle { conn, until });
-            self.idle_count.store(idle.len(), Ordering::Relaxed);
+            self.idle_count.set(idle.len());
         }
     }
 
@@ -240,7 +241,7 @@ impl Pool {
         }
         let (mut idle, now) = (self.idle.borrow_mut(), self.ticks.now());
         idle.retain_mut(|idle| idle.until > now && idle.conn.is_reusable());
-        self.idle_count.store(idle.len(), Ordering::Relaxed);
+        self.idle_count.set(idle.len());
     }
 
     /// Drops all idle connections, and returns whether there were any.
@@ -250,7 +251,7 @@ impl Pool {
         // Closed before they are counted out: a connection that is neither idle nor closed looks
         // busy to other workers, which would not wait for it.
         drop(idle);
-        self.idle_count.store(0, Ordering::Relaxed);
+        self.idle_count.set(0);
         were_any
     }
 

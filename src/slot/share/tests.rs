@@ -130,14 +130,14 @@ fn where_idle_connections_are_in_the_way_they_are_called_for() {
     let (room, max) = (sockets.server("a"), MaxConnections::All(4));
     let held: Vec<_> = (0..4).map(|_| room.take(max, false).unwrap()).collect();
     let (idle, before) = (room.idle_count(), room.reclaims());
-    idle.store(1, Ordering::Relaxed);
+    idle.set(1);
     assert_eq!(
         room.take(max, false).unwrap_err(),
         NoRoom::Server { may_change: true }
     );
     assert_ne!(room.reclaims(), before);
     // Of clients, only what is busy counts.
-    idle.store(4, Ordering::Relaxed);
+    idle.set(4);
     let one = client();
     let entered: Vec<_> = (0..4)
         .map_while(|_| one.enter(&room, max, false).ok())
