@@ -11,7 +11,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::control::ConnCommand;
 use super::io::{ConnIo, Stream};
-use super::linger::Unsent;
+use super::linger::StillToCome;
 use super::requests::{MAX_HEAD, Requests, note_end};
 use super::stack::Stack;
 use super::timeout::within;
@@ -66,20 +66,20 @@ pub(super) async fn serve<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S
         log_head(&worker, client, 408, "late_head");
         worker.metrics.heads.inc("late");
         answer_late(&mut stream, &worker.ticks).await;
-        linger::finish(stream, Unsent::Unknown, &registered, &worker.ticks).await;
+        linger::finish(stream, StillToCome::Unknown, &registered, &worker.ticks).await;
         return;
     }
     match registered.take_handoff() {
         Some(handoff) => handoff.start((stream, parts.read_buf), &worker.ticks, slot),
         None => {
-            let unsent = if has_ended {
-                Unsent::Nothing
+            let still = if has_ended {
+                StillToCome::Nothing
             } else if registered.lingers() || !parts.read_buf.is_empty() {
-                Unsent::Rest
+                StillToCome::Rest
             } else {
-                Unsent::Unknown
+                StillToCome::Unknown
             };
-            linger::finish(stream, unsent, &registered, &worker.ticks).await;
+            linger::finish(stream, still, &registered, &worker.ticks).await;
         }
     }
 }

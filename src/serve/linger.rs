@@ -32,7 +32,7 @@ const MOST: u64 = 256 << 20;
 
 /// What a client may still send when its connection is closed.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Unsent {
+pub(super) enum StillToCome {
     /// Nothing: it has closed its side.
     Nothing,
     /// Another request, perhaps.
@@ -45,7 +45,7 @@ pub(super) enum Unsent {
 /// first if there is something to read; else closing the socket does that too.
 pub(super) async fn finish(
     mut stream: Stream,
-    unsent: Unsent,
+    still: StillToCome,
     control: &Registered<ConnControl>,
     ticks: &Rc<Ticks>,
 ) {
@@ -53,13 +53,13 @@ pub(super) async fn finish(
     if !matches!(ended, Some(Ok(()))) {
         return;
     }
-    let is_sending = match unsent {
-        Unsent::Nothing => false,
-        Unsent::Unknown => {
+    let is_sending = match still {
+        StillToCome::Nothing => false,
+        StillToCome::Unknown => {
             poll_fn(|cx| Poll::Ready(matches!(discard(&mut stream, cx), Poll::Ready(Ok(1..)))))
                 .await
         }
-        Unsent::Rest => true,
+        StillToCome::Rest => true,
     };
     if is_sending && stream.shutdown().await.is_ok() {
         discard_all(stream, control, ticks).await;
