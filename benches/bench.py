@@ -42,7 +42,7 @@ def arguments():
     add("--dur", type=float, help="seconds that are measured: 1.5, with --quick 1")
     add("--warm", type=float, help="seconds before them: 0.3")
     add("--rate", type=float, default=6000,
-        help="requests/s of h1_rate and h2_rate, so many that all can take it")
+        help="requests/s of h1_rate and h2_rate, few enough for every gateway")
     add("--ws-rate", type=float, default=10000, help="messages/s of ws_rate")
     add("--idle", type=int, help="idle WebSockets: 9000, with --quick 3000")
     add("--workers", type=int, default=min(2, os.cpu_count()), help="threads of a gateway")

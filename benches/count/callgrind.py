@@ -19,7 +19,7 @@ class Profile:
         return sum(self.parts.values())
 
     def per(self, count):
-        """For one of so many operations."""
+        """The counts of one operation, if `count` of them were counted."""
         one = Profile()
         one.functions = Counter({name: n // count for name, n in self.functions.items()})
         one.parts = Counter({part: n // count for part, n in self.parts.items()})
