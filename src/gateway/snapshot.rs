@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::files::{self, Guard};
 use crate::limits::Limits;
 use crate::listen::Kind;
+use crate::route::health::ServerState;
 use crate::route::upstream::{ServerAddr, UpstreamSpec};
 use crate::serve::snapshot::{Snapshot, Upstream};
 use crate::signalling::Backend;
@@ -133,6 +134,7 @@ fn upstreams(
                 let owners = owners(spec, in_force);
                 upstreams.push(Upstream {
                     spec: Arc::clone(spec),
+                    states: states(spec, in_force),
                     tls,
                     backend: backend(spec, credentials, owners.as_ref()),
                     owners,
@@ -186,6 +188,21 @@ fn credentials(
         }
     }
     all_or_errors(all, errors)
+}
+
+/// What probes say of an upstream's servers. Those of servers that it had before stay.
+fn states(spec: &UpstreamSpec, in_force: Option<&Snapshot>) -> Box<[Arc<ServerState>]> {
+    let upstreams = in_force.map_or(&[][..], |in_force| &in_force.upstreams);
+    let known = upstreams
+        .iter()
+        .find(|known| known.spec.name == spec.name && known.spec.protocol == spec.protocol);
+    let state = |server: &ServerAddr| {
+        let known = known?;
+        let at = known.spec.servers.iter().position(|old| old == server)?;
+        known.states.get(at).map(Arc::clone)
+    };
+    let states = spec.servers.iter().map(state);
+    states.map(Option::unwrap_or_default).collect()
 }
 
 /// Whose sessions an upstream has, if its protocol has sessions. They stay whose they are.

@@ -8,6 +8,7 @@ use http::Response;
 
 use super::client::{LoadGuard, Outgoing, Pool, SendError, Sent, UpstreamConn};
 use crate::addr::ClientAddr;
+use crate::route::health::{Probed, ServerState};
 use crate::route::upstream::{Balance, UpstreamSpec};
 use crate::slot::CountedClient;
 use crate::telemetry::metrics::{UpstreamCounts, class_of};
@@ -18,6 +19,8 @@ use crate::telemetry::{Chain, summed};
 pub struct Cluster {
     spec: Arc<UpstreamSpec>,
     pools: Box<[Rc<Pool>]>,
+    /// What probes say of each server.
+    states: Box<[Arc<ServerState>]>,
     /// The hash of each server's address as configured.
     keys: Box<[u64]>,
     turn: Cell<usize>,
@@ -28,8 +31,13 @@ pub struct Cluster {
 pub(super) type Answered = (Response<()>, Box<UpstreamConn>, LoadGuard);
 
 impl Cluster {
-    /// The upstream's servers, each with its pool, in the same order.
-    pub fn new(spec: Arc<UpstreamSpec>, pools: Vec<Rc<Pool>>, counts: Arc<UpstreamCounts>) -> Self {
+    /// The upstream's servers, each with its pool and its state, in the same order.
+    pub fn new(
+        spec: Arc<UpstreamSpec>,
+        pools: Vec<Rc<Pool>>,
+        states: Box<[Arc<ServerState>]>,
+        counts: Arc<UpstreamCounts>,
+    ) -> Self {
         let keys = pools
             .iter()
             .map(|pool| fnv(FNV_BASIS, pool.addr().to_string().as_bytes()))
@@ -37,6 +45,7 @@ impl Cluster {
         Self {
             spec,
             pools: pools.into(),
+            states,
             keys,
             turn: Cell::new(0),
             counts,
@@ -73,7 +82,10 @@ impl Cluster {
         if let Some(only) = only {
             return self.send_to(only, counted, outgoing).await;
         }
-        let first = self.choose(client, None);
+        // Only the handshake of a WebSocket is known to begin something where clients are tied to
+        // their server.
+        let is_new = outgoing.is_alone() || self.spec.balance != Balance::Client;
+        let first = self.choose(client, None, is_new);
         match self.send_to(first, counted, outgoing).await {
             Err(error)
                 if self.pools.len() > 1
@@ -81,7 +93,7 @@ impl Cluster {
                     && self.is_for_another(&error) => {}
             sent => return sent,
         }
-        let second = self.choose(client, Some(first));
+        let second = self.choose(client, Some(first), is_new);
         self.send_to(second, counted, outgoing).await
     }
 
@@ -106,11 +118,12 @@ impl Cluster {
             return Err(SendError::OverShare);
         };
         let load = LoadGuard::new(pool);
-        pool.health().tried(pool.ticks());
+        pool.health().tried(pool.ticks(), self.states[at].answers());
         let sent = pool.send(outgoing, client).await;
         match &sent {
             Err(SendError::Connect(error)) => {
-                if pool.health().failed(pool.ticks()) && self.pools.len() > 1 {
+                let answers = self.states[at].answers();
+                if pool.health().failed(pool.ticks(), answers) && self.pools.len() > 1 {
                     self.log_down(at, Chain(error).to_string());
                 }
             }
@@ -155,23 +168,26 @@ impl Cluster {
         }
     }
 
-    /// Chooses a server. Servers that failed are left out for a while, unless all of them did. A
+    /// Chooses a server. Servers that failed are left out for a while, and those that probes say are
+    /// down, unless all of them are; `is_new` leaves out those that accept no new sessions too. A
     /// server that has just come back passes most of its turns on to the others.
-    fn choose(&self, client: ClientAddr, not: Option<usize>) -> usize {
+    fn choose(&self, client: ClientAddr, not: Option<usize>, is_new: bool) -> usize {
         if self.pools.len() == 1 {
             return 0;
         }
         let turn = self.turn.replace(self.turn.get().wrapping_add(1));
         let is_other = |at: usize| Some(at) != not;
         let is_up = |at: usize| is_other(at) && self.is_up(at);
+        let is_open = |at: usize| is_up(at) && !(is_new && self.is_full(at));
         let chosen = self
-            .pick(client, turn, is_up)
+            .pick(client, turn, is_open)
+            .or_else(|| self.pick(client, turn, is_up))
             .or_else(|| self.pick(client, turn, is_other))
             .unwrap_or(0);
         if self.takes_its_turn(client, chosen) {
             return chosen;
         }
-        self.pick(client, turn, |at| is_up(at) && self.pace(at) == 1)
+        self.pick(client, turn, |at| is_open(at) && self.pace(at) == 1)
             .unwrap_or(chosen)
     }
 
@@ -206,7 +222,12 @@ impl Cluster {
     }
 
     fn is_up(&self, at: usize) -> bool {
-        self.pools[at].health().is_up(self.pools[at].ticks())
+        let (pool, state) = (&self.pools[at], &self.states[at]);
+        state.probed() != Probed::Down && pool.health().is_up(pool.ticks(), state.answers())
+    }
+
+    fn is_full(&self, at: usize) -> bool {
+        self.states[at].probed() == Probed::Full
     }
 
     fn pace(&self, at: usize) -> u64 {

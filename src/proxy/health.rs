@@ -1,6 +1,7 @@
 //! Passive health: a server that does not accept connections gets no requests for a while. Only
 //! failed connects count. A broken-off request does not: with Janus a client can cause one, and no
-//! client must be able to take a server out of use.
+//! client must be able to take a server out of use. A probe that succeeds
+//! ([`crate::route::health`]) ends the pause early.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -22,6 +23,8 @@ const RETURN_STEP: Duration = Duration::from_secs(3);
 pub(super) struct Health {
     failures: Cell<u32>,
     paused_until: Cell<Tick>,
+    /// How many probes had succeeded when the pause began.
+    answers: Cell<u32>,
     known_at: Cell<Option<Tick>>,
     /// When it first accepted a connection after a pause.
     returned_at: Cell<Option<Tick>>,
@@ -29,9 +32,11 @@ pub(super) struct Health {
 }
 
 impl Health {
-    /// Whether it should get requests.
-    pub(super) fn is_up(&self, ticks: &Ticks) -> bool {
-        self.failures.get() == 0 || self.paused_until.get() <= ticks.now()
+    /// Whether it should get requests. `answers` is how many probes have succeeded, here and below.
+    pub(super) fn is_up(&self, ticks: &Ticks, answers: u32) -> bool {
+        self.failures.get() == 0
+            || self.paused_until.get() <= ticks.now()
+            || self.answers.get() != answers
     }
 
     /// Notes that it accepts connections, and returns whether it did not before.
@@ -63,7 +68,7 @@ impl Health {
     }
 
     /// Notes that it does not accept connections, and returns whether it did before.
-    pub(super) fn failed(&self, ticks: &Ticks) -> bool {
+    pub(super) fn failed(&self, ticks: &Ticks, answers: u32) -> bool {
         let failures = self.failures.get().saturating_add(1);
         self.failures.set(failures);
         self.known_at.set(Some(ticks.now()));
@@ -71,6 +76,7 @@ impl Health {
         self.pause(
             ticks,
             FIRST_PAUSE * 2_u32.saturating_pow(failures.min(6) - 1),
+            answers,
         );
         failures == 1
     }
@@ -82,13 +88,14 @@ impl Health {
     }
 
     /// Notes that it is asked again after a pause: one request at a time, until one succeeds.
-    pub(super) fn tried(&self, ticks: &Ticks) {
+    pub(super) fn tried(&self, ticks: &Ticks, answers: u32) {
         if self.failures.get() > 0 {
-            self.pause(ticks, FIRST_PAUSE);
+            self.pause(ticks, FIRST_PAUSE, answers);
         }
     }
 
-    fn pause(&self, ticks: &Ticks, time: Duration) {
+    fn pause(&self, ticks: &Ticks, time: Duration, answers: u32) {
+        self.answers.set(answers);
         self.paused_until.set(ticks.after(time.min(LONGEST_PAUSE)));
     }
 }
@@ -104,30 +111,42 @@ mod tests {
     #[test]
     fn rests_grow_and_end_with_the_first_success() {
         let (ticks, health) = (Ticks::new(), Health::default());
-        assert!(health.is_up(&ticks));
+        assert!(health.is_up(&ticks, 0));
         for rest in [1, 2, 4, 8, 16, 30, 30] {
-            health.failed(&ticks);
+            health.failed(&ticks, 0);
             wait(&ticks, Duration::from_secs(rest));
-            assert!(!health.is_up(&ticks), "after {rest} s");
+            assert!(!health.is_up(&ticks, 0), "after {rest} s");
             wait(&ticks, Duration::from_secs(1));
-            assert!(health.is_up(&ticks), "a second later");
+            assert!(health.is_up(&ticks, 0), "a second later");
         }
         health.succeeded(&ticks);
-        health.failed(&ticks);
+        health.failed(&ticks, 0);
         wait(&ticks, Duration::from_secs(2));
-        assert!(health.is_up(&ticks));
+        assert!(health.is_up(&ticks, 0));
     }
 
     #[test]
     fn a_server_comes_back_one_request_at_a_time() {
         let (ticks, health) = (Ticks::new(), Health::default());
-        health.failed(&ticks);
+        health.failed(&ticks, 0);
         wait(&ticks, Duration::from_secs(2));
-        assert!(health.is_up(&ticks));
-        health.tried(&ticks);
-        assert!(!health.is_up(&ticks));
+        assert!(health.is_up(&ticks, 0));
+        health.tried(&ticks, 0);
+        assert!(!health.is_up(&ticks, 0));
         health.succeeded(&ticks);
-        health.tried(&ticks);
-        assert!(health.is_up(&ticks));
+        health.tried(&ticks, 0);
+        assert!(health.is_up(&ticks, 0));
+    }
+
+    #[test]
+    fn a_probe_that_succeeds_ends_the_pause() {
+        let (ticks, health) = (Ticks::new(), Health::default());
+        health.failed(&ticks, 7);
+        assert!(!health.is_up(&ticks, 7));
+        assert!(health.is_up(&ticks, 8));
+        health.tried(&ticks, 8);
+        assert!(!health.is_up(&ticks, 8), "one request at a time");
+        health.failed(&ticks, 8);
+        assert!(!health.is_up(&ticks, 8) && health.is_up(&ticks, 9));
     }
 }

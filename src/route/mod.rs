@@ -4,6 +4,7 @@ pub mod change;
 pub mod cors;
 pub mod edits;
 pub mod files;
+pub mod health;
 pub mod initiator;
 pub mod janus;
 pub mod jitsi;

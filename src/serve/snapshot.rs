@@ -9,6 +9,7 @@ use crate::addr::NetworkSet;
 use crate::files::Guard;
 use crate::host::HostName;
 use crate::limits::Limits;
+use crate::route::health::ServerState;
 use crate::route::jitsi::RoomRequest;
 use crate::route::passthrough::Passthrough;
 use crate::route::upstream::UpstreamSpec;
@@ -81,6 +82,8 @@ pub struct Upstream {
     pub spec: Arc<UpstreamSpec>,
     /// TLS settings for its servers; `None` if none of them speaks TLS.
     pub tls: Option<Arc<ClientConfig>>,
+    /// What probes say of its servers, in the order of the specification. A reload keeps them.
+    pub states: Box<[Arc<ServerState>]>,
     /// Whose sessions it has; `None` if the gateway does not know any. A reload keeps them.
     pub owners: Option<Arc<Owners>>,
     /// What its messages are judged by; `None` if the gateway does not understand them.

@@ -159,7 +159,12 @@ impl UpstreamView {
         let pool = |addr: &ServerAddr| known(addr).unwrap_or_else(|| new(addr));
         let pools = spec.servers.iter().map(pool).collect();
         Self {
-            cluster: Cluster::new(Arc::clone(spec), pools, metrics.upstream(&spec.name)),
+            cluster: Cluster::new(
+                Arc::clone(spec),
+                pools,
+                upstream.states.clone(),
+                metrics.upstream(&spec.name),
+            ),
             name: Arc::from(&*spec.name),
             servers: spec.server_names().map(Into::into).collect(),
         }

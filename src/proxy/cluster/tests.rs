@@ -32,7 +32,8 @@ fn cluster(balance: Balance, count: usize) -> Cluster {
         |addr: &_| Connector::new(Clone::clone(addr), &spec.tls, None, &Resolver::system());
     let pool = |addr: &_| Pool::new(connector(addr), &spec, &ticks, &sockets);
     let pools = spec.servers.iter().map(pool).collect();
-    Cluster::new(Arc::new(spec), pools, Arc::default())
+    let states = spec.servers.iter().map(|_| Arc::default()).collect();
+    Cluster::new(Arc::new(spec), pools, states, Arc::default())
 }
 
 fn client(n: u8) -> ClientAddr {
@@ -42,15 +43,17 @@ fn client(n: u8) -> ClientAddr {
 #[test]
 fn a_client_keeps_its_server_and_only_moves_when_it_rests() {
     let cluster = cluster(Balance::Client, 3);
-    let home: Vec<usize> = (0..=255).map(|n| cluster.choose(client(n), None)).collect();
+    let home: Vec<usize> = (0..=255)
+        .map(|n| cluster.choose(client(n), None, false))
+        .collect();
     assert!(
         (0..3).all(|at| home.iter().filter(|home| **home == at).count() > 50),
         "spread"
     );
     let down = &cluster.pools[0];
-    down.health().failed(down.ticks());
+    down.health().failed(down.ticks(), 0);
     for n in 0..=255 {
-        let now = cluster.choose(client(n), None);
+        let now = cluster.choose(client(n), None, false);
         assert_ne!(now, 0);
         assert!(
             home[usize::from(n)] == 0 || home[usize::from(n)] == now,
@@ -62,7 +65,7 @@ fn a_client_keeps_its_server_and_only_moves_when_it_rests() {
 #[test]
 fn a_client_is_its_address_or_its_64() {
     let cluster = cluster(Balance::Client, 3);
-    let home = |ip: String| cluster.choose(ClientAddr::new(ip.parse().unwrap()), None);
+    let home = |ip: String| cluster.choose(ClientAddr::new(ip.parse().unwrap()), None, false);
     for network in 0..64 {
         let first = home(format!("2001:db8:0:{network:x}::1"));
         assert!(
@@ -101,7 +104,12 @@ fn a_clients_server_is_the_same_in_every_release() {
 #[test]
 fn another_server_takes_clients_and_moves_none_between_the_others() {
     let (few, more) = (cluster(Balance::Client, 3), cluster(Balance::Client, 4));
-    let homes = (0..=255).map(|n| (few.choose(client(n), None), more.choose(client(n), None)));
+    let homes = (0..=255).map(|n| {
+        (
+            few.choose(client(n), None, false),
+            more.choose(client(n), None, false),
+        )
+    });
     let moved: Vec<_> = homes.filter(|(before, after)| before != after).collect();
     assert!(moved.iter().all(|(_, after)| *after == 3));
     assert!((32..=96).contains(&moved.len()), "{}", moved.len());
@@ -110,7 +118,9 @@ fn another_server_takes_clients_and_moves_none_between_the_others() {
 #[test]
 fn each_in_turn() {
     let cluster = cluster(Balance::RoundRobin, 3);
-    let chosen: Vec<usize> = (0..6).map(|_| cluster.choose(client(1), None)).collect();
+    let chosen: Vec<usize> = (0..6)
+        .map(|_| cluster.choose(client(1), None, false))
+        .collect();
     assert_eq!(chosen, [0, 1, 2, 0, 1, 2]);
 }
 
@@ -118,7 +128,7 @@ fn each_in_turn() {
 fn the_least_busy() {
     let cluster = cluster(Balance::Least, 3);
     let held: Vec<LoadGuard> = (0..3)
-        .map(|_| LoadGuard::new(&cluster.pools[cluster.choose(client(1), None)]))
+        .map(|_| LoadGuard::new(&cluster.pools[cluster.choose(client(1), None, false)]))
         .collect();
     assert!(cluster.pools.iter().all(|pool| pool.busy() == 1));
     drop(held);
@@ -128,7 +138,7 @@ fn the_least_busy() {
 /// How many of the requests go to each server; they are over before the next one comes.
 fn shares(cluster: &Cluster, requests: usize) -> Vec<usize> {
     let mut shares = vec![0; cluster.pools.len()];
-    (0..requests).for_each(|n| shares[cluster.choose(client(n as u8), None)] += 1);
+    (0..requests).for_each(|n| shares[cluster.choose(client(n as u8), None, false)] += 1);
     shares
 }
 
@@ -142,7 +152,7 @@ fn the_turns_of_one_that_rests_are_shared_by_all_others() {
         for rests in 0..3 {
             let cluster = cluster(balance, 3);
             let down = &cluster.pools[rests];
-            down.health().failed(down.ticks());
+            down.health().failed(down.ticks(), 0);
             let mut wanted = vec![15; 3];
             wanted[rests] = 0;
             assert_eq!(shares(&cluster, 30), wanted, "{balance:?}");
@@ -163,7 +173,7 @@ fn a_server_that_returns_takes_more_and_more_of_its_turns() {
     for balance in [Balance::RoundRobin, Balance::Least] {
         let cluster = cluster(balance, 2);
         let back = &cluster.pools[1];
-        back.health().failed(back.ticks());
+        back.health().failed(back.ticks(), 0);
         back.health().succeeded(back.ticks());
         let mut taken = Vec::new();
         for _ in 0..4 {
@@ -179,12 +189,12 @@ fn to_a_server_that_returns_more_and_more_of_its_clients_return() {
     let cluster = cluster(Balance::Client, 3);
     let homes = || {
         (0..=255)
-            .map(|n| cluster.choose(client(n), None) == 1)
+            .map(|n| cluster.choose(client(n), None, false) == 1)
             .collect::<Vec<_>>()
     };
     let at_home = homes();
     let back = &cluster.pools[1];
-    back.health().failed(back.ticks());
+    back.health().failed(back.ticks(), 0);
     back.health().succeeded(back.ticks());
     let mut before = vec![false; 256];
     for part in [8, 4, 2] {
@@ -211,7 +221,7 @@ fn to_a_server_that_returns_more_and_more_of_its_clients_return() {
 fn where_all_have_just_returned_all_are_used() {
     let cluster = cluster(Balance::RoundRobin, 2);
     for pool in &cluster.pools {
-        pool.health().failed(pool.ticks());
+        pool.health().failed(pool.ticks(), 0);
         pool.health().succeeded(pool.ticks());
     }
     assert_eq!(shares(&cluster, 10), [5, 5]);
@@ -222,9 +232,42 @@ fn a_second_try_goes_elsewhere_even_if_all_rest() {
     for balance in [Balance::Client, Balance::RoundRobin, Balance::Least] {
         let cluster = cluster(balance, 2);
         for pool in &cluster.pools {
-            pool.health().failed(pool.ticks());
+            pool.health().failed(pool.ticks(), 0);
         }
-        let first = cluster.choose(client(1), None);
-        assert_ne!(cluster.choose(client(1), Some(first)), first);
+        let first = cluster.choose(client(1), None, false);
+        assert_ne!(cluster.choose(client(1), Some(first), false), first);
     }
+}
+
+#[test]
+fn a_server_that_probes_say_is_down_is_asked_only_if_no_other_is_up() {
+    for balance in [Balance::Client, Balance::RoundRobin, Balance::Least] {
+        let cluster = cluster(balance, 3);
+        cluster.states[0].set(Probed::Down);
+        for n in 0..=255 {
+            assert_ne!(cluster.choose(client(n), None, false), 0, "{balance:?}");
+        }
+        cluster.states[1].set(Probed::Down);
+        cluster.states[2].set(Probed::Down);
+        let asked: Vec<_> = (0..=255)
+            .map(|n| cluster.choose(client(n), None, false))
+            .collect();
+        assert!(asked.contains(&0), "{balance:?}");
+    }
+}
+
+#[test]
+fn a_server_that_accepts_no_new_sessions_keeps_the_clients_that_it_has() {
+    let cluster = cluster(Balance::Client, 3);
+    let home = |n| cluster.choose(client(n), None, false);
+    let before: Vec<_> = (0..=255).map(home).collect();
+    cluster.states[0].set(Probed::Full);
+    for n in 0..=255 {
+        let (old, new) = (home(n), cluster.choose(client(n), None, true));
+        assert_eq!(old, before[usize::from(n)]);
+        assert!(new != 0 && (old == 0 || new == old));
+    }
+    cluster.states[1].set(Probed::Full);
+    cluster.states[2].set(Probed::Down);
+    assert!((0..=255).all(|n| cluster.choose(client(n), None, true) != 2));
 }
