@@ -1,6 +1,7 @@
 //! The `[limits]` table: how much one client, one request and one connection may use.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::addr::{ClientAddr, NetworkSet};
@@ -47,20 +48,11 @@ impl Default for Limits {
         Self {
             connections: 50_000,
             connections_per_client: 5_000,
-            requests_per_client: Rate {
-                events: 2_000,
-                per: Duration::from_secs(1),
-            },
+            requests_per_client: Rate::new(2_000, Duration::from_secs(1)),
             // More than a person pastes by mistake, and too few to guess a token.
-            bad_tokens_per_client: Rate {
-                events: 20,
-                per: Duration::from_secs(60),
-            },
+            bad_tokens_per_client: Rate::new(20, Duration::from_secs(60)),
             // A page that asks for what it may not do, and shows it, goes on; a search ends.
-            refusals_per_tunnel: Rate {
-                events: 20,
-                per: Duration::from_secs(10),
-            },
+            refusals_per_tunnel: Rate::new(20, Duration::from_secs(10)),
             // Local tools and health checks must work while other clients are being rejected.
             exempt: ["127.0.0.0/8", "::1"]
                 .iter()
@@ -77,18 +69,33 @@ impl Default for Limits {
     }
 }
 
-/// A number of events per time, written `2000/s`, `300/m` or `50/10s`.
+/// A number of events per time, written `2000/s`, `300/m`, `50/10s` or `100/s burst 200`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
     /// The number of events; at least one.
     pub events: u32,
     /// The time; never zero.
     pub per: Duration,
+    /// How many events may come at once; `None`: as many as in the time.
+    pub burst: Option<NonZeroU32>,
 }
 
 /// A token bucket in one number (GCRA): `full_at`, when all events are available again, in
 /// microseconds of any clock.
+///
+/// The bucket holds as many events as may come at once, and gets one more whenever an event's part
+/// of the time has passed: `100/s` are 100 at once and then one every 10 ms, `100/s burst 200` are
+/// 200 at once and then one every 10 ms.
 impl Rate {
+    /// A rate at which as many events may come at once as in the time.
+    pub const fn new(events: u32, per: Duration) -> Self {
+        Self {
+            events,
+            per,
+            burst: None,
+        }
+    }
+
     /// Uses one event, and returns the new `full_at`.
     ///
     /// # Errors
@@ -108,17 +115,104 @@ impl Rate {
         u32::try_from(full_at.saturating_sub(now).div_ceil(self.cost())).unwrap_or(u32::MAX)
     }
 
-    fn window(self) -> u64 {
-        u64::try_from(self.per.as_micros()).unwrap_or(u64::MAX)
+    /// How many events may come at once.
+    pub fn at_once(self) -> u32 {
+        self.burst.map_or(self.events, NonZeroU32::get)
     }
 
+    /// How long it takes until an empty bucket is full, in microseconds.
+    fn window(self) -> u64 {
+        self.burst.map_or(self.time(), |burst| {
+            self.cost().saturating_mul(u64::from(burst.get()))
+        })
+    }
+
+    /// An event's part of the time, in microseconds.
     fn cost(self) -> u64 {
-        (self.window() / u64::from(self.events)).max(1)
+        (self.time() / u64::from(self.events)).max(1)
+    }
+
+    fn time(self) -> u64 {
+        u64::try_from(self.per.as_micros()).unwrap_or(u64::MAX)
     }
 }
 
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} per {:?}", self.events, self.per)
+        write!(f, "{} per {:?}", self.events, self.per)?;
+        match self.burst {
+            Some(burst) => write!(f, ", {burst} at once"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn with_burst(burst: u32) -> Rate {
+        Rate {
+            burst: NonZeroU32::new(burst),
+            ..Rate::new(100, SECOND)
+        }
+    }
+
+    /// How many events pass that come at this moment.
+    fn pass(rate: Rate, full_at: &mut u64, now: u64) -> usize {
+        let take = || {
+            *full_at = rate.take(*full_at, now).ok()?;
+            Some(())
+        };
+        std::iter::from_fn(take).count()
+    }
+
+    #[test]
+    fn as_many_events_pass_at_once_as_the_bucket_holds_and_then_the_rate() {
+        for (rate, at_once) in [
+            (Rate::new(100, SECOND), 100),
+            (with_burst(100), 100),
+            (with_burst(250), 250),
+            (with_burst(5), 5),
+            (with_burst(1), 1),
+        ] {
+            let mut full_at = 0;
+            assert_eq!(pass(rate, &mut full_at, 1_000_000), at_once, "{rate}");
+            assert_eq!(rate.at_once() as usize, at_once);
+            assert_eq!(rate.used(full_at, 1_000_000) as usize, at_once);
+            let wait = rate.take(full_at, 1_000_000).unwrap_err();
+            assert_eq!(wait, Duration::from_millis(10), "{rate}");
+            assert_eq!(pass(rate, &mut full_at, 1_009_999), 0, "{rate}");
+            for tick in 1..=10 {
+                assert_eq!(pass(rate, &mut full_at, 1_000_000 + tick * 10_000), 1);
+            }
+            // After a long pause it is full again, and no fuller.
+            assert_eq!(pass(rate, &mut full_at, 90_000_000), at_once, "{rate}");
+        }
+    }
+
+    #[test]
+    fn without_a_burst_the_bucket_is_as_before() {
+        // Of 7 a second, what the division leaves over is kept: not 7 times 142,857 microseconds.
+        let rate = Rate::new(7, SECOND);
+        let mut full_at = 0;
+        assert_eq!(pass(rate, &mut full_at, 0), 7);
+        assert_eq!(rate.take(full_at, 0), Err(Duration::from_micros(142_856)));
+    }
+
+    #[test]
+    fn rates_beyond_the_clock_do_not_overflow() {
+        let rate = Rate {
+            burst: NonZeroU32::new(u32::MAX),
+            ..Rate::new(1, Duration::from_secs(366 * 86_400))
+        };
+        let mut full_at = 0;
+        for _ in 0..3 {
+            full_at = rate.take(full_at, u64::MAX / 2).unwrap();
+        }
+        let fast = Rate::new(u32::MAX, Duration::from_millis(1));
+        assert!(fast.take(0, u64::MAX).is_ok());
     }
 }

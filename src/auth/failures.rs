@@ -101,7 +101,7 @@ impl AuthFailures {
 
 /// A quarter of the limit is free of delay: people paste the wrong text.
 fn delay(used: u32, rate: Rate) -> Duration {
-    let doublings = match used.saturating_sub(rate.events / 4) {
+    let doublings = match used.saturating_sub(rate.at_once() / 4) {
         0 => return Duration::ZERO,
         over => (over - 1).min(8),
     };
@@ -124,10 +124,7 @@ fn forget_some(clients: &mut HashMap<FailureKey, u64>, now: u64) {
 mod tests {
     use super::*;
 
-    const RATE: Rate = Rate {
-        events: 20,
-        per: Duration::from_secs(60),
-    };
+    const RATE: Rate = Rate::new(20, Duration::from_secs(60));
     const MINUTE: u64 = 60_000_000;
 
     fn failing(ip: &str, is_listed: bool) -> FailureKey {

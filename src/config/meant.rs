@@ -1,6 +1,7 @@
 //! Numbers with a unit as people write them elsewhere, to offer them back in the form that is right
 //! here.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::limits::Rate;
@@ -54,13 +55,23 @@ pub(super) fn size(text: &str) -> Option<u64> {
     scaled(number, unit)
 }
 
-/// The rate that people mean by `10r/s`, `10 per minute` or `10`.
+/// The rate that people mean by `10r/s`, `10 per minute`, `10`, or NGINX's `rate=10r/s burst=20
+/// nodelay`.
 pub(super) fn rate(text: &str) -> Option<Rate> {
     let text = text
         .to_ascii_lowercase()
-        .replace(' ', "")
+        .replace([' ', ',', '=', ':'], "")
         .replace("per", "/");
-    let (events, per) = text.split_once('/').unwrap_or((&text, "s"));
+    let text = text.strip_prefix("rate").unwrap_or(&text);
+    let text = text.strip_suffix("nodelay").unwrap_or(text);
+    let (text, burst) = match text.split_once("burst") {
+        Some((rate, burst)) => {
+            let burst = burst.strip_prefix("of").unwrap_or(burst);
+            (rate, Some(burst.parse::<NonZeroU32>().ok()?))
+        }
+        None => (text, None),
+    };
+    let (events, per) = text.split_once('/').unwrap_or((text, "s"));
     let events = ["requests", "req", "r"]
         .iter()
         .find_map(|word| events.strip_suffix(word))
@@ -72,7 +83,7 @@ pub(super) fn rate(text: &str) -> Option<Rate> {
     };
     let per = duration(&format!("{counted}{per}"))?;
     let events = events.parse().ok().filter(|events| *events > 0)?;
-    Some(Rate { events, per })
+    Some(Rate { events, per, burst })
 }
 
 /// A number with or without a fraction, times a unit, if that is a whole number.

@@ -1,5 +1,6 @@
 //! Numbers with a unit: durations, sizes and rates.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::meant;
@@ -83,10 +84,14 @@ fn no_size(text: &str) -> String {
     }
 }
 
-/// `2000/s`, `300/m`, `50/10s`.
+/// `2000/s`, `300/m`, `50/10s`, `100/s burst 200`.
 pub(super) fn rate(text: &str) -> Result<Rate, String> {
     let form = || no_rate(text);
-    let (events, per) = text.split_once('/').ok_or_else(form)?;
+    let (rate, burst) = match text.split_once(" burst") {
+        Some((rate, burst)) => (rate, Some(burst)),
+        None => (text, None),
+    };
+    let (events, per) = rate.split_once('/').ok_or_else(form)?;
     if split(events) != (events, "") || events.is_empty() {
         return Err(form());
     }
@@ -97,13 +102,44 @@ pub(super) fn rate(text: &str) -> Result<Rate, String> {
     if events == 0 || per.is_zero() {
         return Err("must allow at least one in some time".to_owned());
     }
-    Ok(Rate { events, per })
+    let rate = Rate::new(events, per);
+    match burst {
+        Some(number) => with_burst(rate, number).unwrap_or_else(|| Err(form())),
+        None => Ok(rate),
+    }
+}
+
+/// The rate with what stands behind the word `burst`. `None` if that is no number.
+fn with_burst(rate: Rate, number: &str) -> Option<Result<Rate, String>> {
+    if number.trim().is_empty() {
+        let twice = rate.events.saturating_mul(2);
+        let example = format!("{} burst {twice}", write_rate(rate));
+        return Some(Err(format!(
+            "does not say how many may come at once; write \"{example}\" for {twice}"
+        )));
+    }
+    let digits = number.strip_prefix(' ')?;
+    if split(digits) != (digits, "") {
+        return None;
+    }
+    Some(match digits.parse::<u32>().map(NonZeroU32::new) {
+        Ok(Some(burst)) => Ok(Rate {
+            burst: Some(burst),
+            ..rate
+        }),
+        Ok(None) => Err("must allow at least one at once".to_owned()),
+        Err(_) => Err("has a larger burst than can be counted".to_owned()),
+    })
 }
 
 fn no_rate(text: &str) -> String {
     match meant::rate(text) {
         Some(rate) => format!("is not a rate; write \"{}\"", write_rate(rate)),
-        None => "is not a rate, such as \"2000/s\", \"300/m\" or \"50/10s\"".to_owned(),
+        None => concat!(
+            "is not a rate, such as \"2000/s\", \"300/m\", \"50/10s\" or ",
+            "\"100/s burst 200\""
+        )
+        .to_owned(),
     }
 }
 
@@ -142,7 +178,10 @@ pub(super) fn write_rate(rate: Rate) -> String {
         .strip_prefix('1')
         .filter(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
         .unwrap_or(&per);
-    format!("{}/{per}", rate.events)
+    match rate.burst {
+        Some(burst) => format!("{}/{per} burst {burst}", rate.events),
+        None => format!("{}/{per}", rate.events),
+    }
 }
 
 /// Splits leading digits from the rest.
@@ -206,7 +245,7 @@ mod tests {
         for text in ["0B", "512B", "64KiB", "1MiB", "3GiB", "1MB"] {
             assert_eq!(write_size(size(text).unwrap()), text);
         }
-        for text in ["2000/s", "50/10s", "5/100ms"] {
+        for text in ["2000/s", "50/10s", "5/100ms", "100/s burst 200"] {
             assert_eq!(write_rate(rate(text).unwrap()), text);
         }
     }
@@ -256,12 +295,16 @@ mod tests {
         ] {
             assert_eq!(
                 rate(text),
-                Ok(Rate {
-                    events,
-                    per: Duration::from_millis(millis)
-                }),
+                Ok(Rate::new(events, Duration::from_millis(millis))),
                 "{text}"
             );
+        }
+        for (text, burst) in [("10/s burst 20", 20), ("10/s burst 1", 1)] {
+            let want = Rate {
+                burst: NonZeroU32::new(burst),
+                ..Rate::new(10, Duration::from_secs(1))
+            };
+            assert_eq!(rate(text), Ok(want), "{text}");
         }
         for (text, want) in [
             ("", "not a rate"),
@@ -280,6 +323,23 @@ mod tests {
             ("0/s", "at least one"),
             ("5/0s", "at least one"),
             ("99999999999/s", "higher rate"),
+            ("10/s burst", "write \"10/s burst 20\""),
+            ("10/s burst ", "write \"10/s burst 20\""),
+            ("10/s burst=20", "\"10/s burst 20\""),
+            ("10r/s burst=20 nodelay", "\"10/s burst 20\""),
+            ("rate=10r/s burst=20", "\"10/s burst 20\""),
+            ("10/s, burst of 20", "\"10/s burst 20\""),
+            ("10/s  burst 20", "\"10/s burst 20\""),
+            ("10/s burst 20/s", "not a rate"),
+            ("10/s burst -1", "not a rate"),
+            ("10/s burst 2.5", "not a rate"),
+            ("10/s burst many", "not a rate"),
+            ("burst 20", "not a rate"),
+            ("10/s 20", "not a rate"),
+            ("10/s bursts 20", "not a rate"),
+            ("10/s burst 0", "at least one at once"),
+            ("10/s burst 99999999999", "larger burst"),
+            ("0/s burst 5", "at least one"),
         ] {
             let got = rate(text).unwrap_err();
             assert!(got.contains(want), "{text}: {got}");

@@ -207,8 +207,16 @@ impl Read for Rate {
     const FORM: Form = Form::One(&Kind {
         name: "rate",
         expected: "a rate such as \"2000/s\"",
-        text: "A number of requests or other events per unit of time, or per duration.",
-        good: &["\"2000/s\"", "\"300/m\"", "\"50/10s\""],
+        text: "A number of requests or other events per unit of time, or per duration. As many may \
+               come at once, and then one whenever its part of the time has passed: `\"100/s\"` is \
+               100 at once and then one every 10 ms. `burst` sets how many may come at once, more \
+               or fewer: with `\"100/s burst 200\"`, 200.",
+        good: &[
+            "\"2000/s\"",
+            "\"300/m\"",
+            "\"50/10s\"",
+            "\"100/s burst 200\"",
+        ],
         bad: ("\"2000\"", "\"2000\" is not a rate; write \"2000/s\""),
     });
 

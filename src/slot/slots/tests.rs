@@ -42,10 +42,7 @@ fn the_exempt_count_only_in_total() {
         slots.take(client("127.0.0.1"), &limits).unwrap_err(),
         Full::Gateway
     );
-    let slow = Rate {
-        events: 1,
-        per: Duration::from_secs(3600),
-    };
+    let slow = Rate::new(1, Duration::from_secs(3600));
     assert!((0..10).all(|_| held[0].request(slow).is_ok()));
 }
 
@@ -94,10 +91,7 @@ fn what_connections_hold_is_counted_for_their_client() {
 #[test]
 fn the_rate_is_shared_by_a_clients_connections() {
     let (slots, limits) = (Slots::new(), limits(10, 10));
-    let rate = Rate {
-        events: 5,
-        per: Duration::from_secs(3600),
-    };
+    let rate = Rate::new(5, Duration::from_secs(3600));
     let (a, b) = (
         slots.take(client("192.0.2.1"), &limits).unwrap(),
         slots.take(client("192.0.2.1"), &limits).unwrap(),

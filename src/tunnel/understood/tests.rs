@@ -182,10 +182,7 @@ fn setup(room: usize) -> Setup {
     };
     let control = TunnelControl::new(key, address, grant());
     let registered = Registry::new().enter(Rc::clone(&control));
-    let refusals = Rate {
-        events: 3,
-        per: Duration::from_secs(3600),
-    };
+    let refusals = Rate::new(3, Duration::from_secs(3600));
     let verifier = Rc::new(Verifier::default());
     let judge = Judge::new(
         (Marker, ()),
