@@ -32,7 +32,9 @@ pub struct Limits {
     pub target: u64,
     /// Longest token in bytes; more get 401.
     pub token: u64,
-    /// How long requests and tunnels may go on after SIGTERM.
+    /// How long connections are still accepted after SIGTERM.
+    pub drain_delay: Duration,
+    /// How long requests and tunnels may go on after that.
     pub drain: Duration,
 }
 
@@ -64,6 +66,7 @@ impl Default for Limits {
             // Tokens of a few KiB fit.
             target: 8 << 10,
             token: 8 << 10,
+            drain_delay: Duration::ZERO,
             drain: Duration::from_secs(30),
         }
     }

@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::running::Running;
 use crate::clock;
+use crate::limits::Limits;
+use crate::serve::drain::DrainTimes;
 use crate::worker::Command;
 
 /// How long clients have to answer a close frame.
@@ -11,6 +13,42 @@ const CLOSE_GRACE: Duration = Duration::from_secs(3);
 
 /// How often a drain checks whether all connections have been closed.
 const CHECK_INTERVAL: Duration = Duration::from_millis(50);
+
+/// How often a drain logs what is left.
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How a gateway ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drain {
+    /// How long connections are still accepted.
+    pub delay: Duration,
+    /// How long requests may go on after that.
+    pub requests: Duration,
+    /// How long tunnels may go on after `delay`.
+    pub tunnels: Duration,
+    /// Whether clients may create sessions at a server until the first tunnels are closed.
+    pub accepts_sessions: bool,
+}
+
+impl Drain {
+    /// Of a gateway that is stopped, without a successor that accepts meanwhile. A session that is
+    /// created now would soon be unknown, so that none is created.
+    pub fn to_stop(limits: &Limits) -> Self {
+        Self {
+            delay: limits.drain_delay,
+            requests: limits.drain,
+            tunnels: limits.drain,
+            accepts_sessions: false,
+        }
+    }
+
+    fn times(&self) -> DrainTimes {
+        DrainTimes {
+            requests: self.requests,
+            tunnels: self.tunnels,
+        }
+    }
+}
 
 impl Running {
     /// Stops ordering certificates. While this gateway drains, a CA that validates a name would
@@ -20,30 +58,81 @@ impl Running {
         self.services.stop();
     }
 
-    /// Accepts no more connections and lets requests and tunnels go on for `limits.drain`, then
-    /// closes what is left. Returns how many connections are still open because the client has not
-    /// answered a close frame.
-    pub async fn drain(&self) -> usize {
+    /// How the gateway ends if nothing follows.
+    pub fn drain_to_stop(&self) -> Drain {
+        Drain::to_stop(&self.config.limits)
+    }
+
+    /// Accepts no more connections, closes open ones in the course of the drain, and at its end
+    /// what is left. Returns how many connections are still open because the client has not
+    /// answered a close frame. If it is dropped, the workers go on with it, and another call
+    /// replaces it.
+    pub async fn drain(&self, drain: Drain) -> usize {
         self.board.set_draining();
-        self.send_all(|| Command::Drain);
-        let deadline = clock::monotonic() + self.config.limits.drain;
+        if !drain.accepts_sessions {
+            self.refuse_sessions();
+        }
+        if !drain.delay.is_zero() {
+            let delay = drain.delay.as_secs_f32();
+            tracing::info!(
+                seconds = delay,
+                "connections are accepted for limits.drain_delay"
+            );
+            tokio::time::sleep(drain.delay).await;
+        }
+        let times = drain.times();
+        self.send_all(|| Command::Drain(times));
+        let begun = clock::monotonic();
+        if drain.accepts_sessions {
+            let refusing = begun.checked_add(times.before_closing());
+            if self.wait_empty(refusing).await > 0 {
+                self.refuse_sessions();
+            }
+        }
+        let deadline = begun.checked_add(drain.requests.max(drain.tunnels));
         if self.wait_empty(deadline).await > 0 {
             tracing::info!(
-                connections = self.shared.slots.open(),
+                connections = self.connections(),
+                websockets = self.board.tunnels(),
                 "the drain time is over: closing what is open"
             );
             self.send_all(|| Command::CloseTunnels);
         }
-        self.wait_empty(clock::monotonic() + CLOSE_GRACE).await
+        self.wait_empty(clock::monotonic().checked_add(CLOSE_GRACE))
+            .await
     }
 
-    async fn wait_empty(&self, deadline: Instant) -> usize {
+    /// New sessions at servers whose messages are judged are refused in the words of the protocol.
+    fn refuse_sessions(&self) {
+        let snapshot = self.board.snapshot();
+        let owners = snapshot.upstreams.iter();
+        for owners in owners.filter_map(|upstream| upstream.owners.as_ref()) {
+            owners.refuse_sessions();
+        }
+    }
+
+    async fn wait_empty(&self, deadline: Option<Instant>) -> usize {
         // The workers first accept the connections that the kernel has queued.
         tokio::time::sleep(CHECK_INTERVAL).await;
-        while self.shared.slots.open() > 0 && clock::monotonic() < deadline {
+        let mut logged = clock::monotonic();
+        while self.connections() > 0 {
+            let now = clock::monotonic();
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(now));
+            if left.is_some_and(|left| left.is_zero()) {
+                break;
+            }
+            if now.saturating_duration_since(logged) >= LOG_INTERVAL {
+                logged = now;
+                tracing::info!(
+                    connections = self.connections(),
+                    websockets = self.board.tunnels(),
+                    seconds_left = left.map(|left| left.as_secs()),
+                    "draining"
+                );
+            }
             tokio::time::sleep(CHECK_INTERVAL).await;
         }
-        self.shared.slots.open()
+        self.connections()
     }
 
     /// Stops the workers, whatever is open.

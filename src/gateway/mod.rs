@@ -26,6 +26,7 @@ mod status;
 mod unreached;
 mod watch;
 
+pub use drain::Drain;
 pub use error::StartError;
 pub use running::Running;
 pub use start::Gateway;

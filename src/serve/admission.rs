@@ -36,6 +36,8 @@ pub(super) struct Admission {
     pub(super) is_handshake: bool,
     /// The session of Janus for whose events it waits.
     pub(super) polled: Option<i64>,
+    /// When a drain has it answered, if it waits for events.
+    pub(super) poll_end: Tick,
     /// When it was admitted.
     pub(super) since: Tick,
     /// The number of changes when it was last judged.
@@ -111,6 +113,7 @@ impl Admission {
             is_websocket: inbound.is_websocket,
             is_handshake: false,
             polled: None,
+            poll_end: Tick::MAX,
             since: 0,
             changes: 0,
             target_changed_at: None,
@@ -156,6 +159,11 @@ impl Admission {
             .view
             .may_still_poll(self.route, &self.permit, self.client, session);
         result.map_err(Withdrawn::Poll)
+    }
+
+    /// Whether it is a long poll that is to be answered now.
+    pub(super) fn is_poll_due(&self, now: Tick) -> bool {
+        now >= self.poll_end
     }
 
     /// Judges the request if the configuration has changed. A changed target is no reason against

@@ -163,14 +163,30 @@ impl ConnControl {
         }
     }
 
-    /// Closes the connection after its requests. A connection that has not been used yet gets the
-    /// time of one request head: a request may already be on its way, and its answer closes it.
+    /// Closes the connection after its requests. One that is idle is closed by [`Self::finish`], or
+    /// after its next request. One that has not been used yet gets the time of one request head: a
+    /// request may already be on its way.
     pub fn drain(&self) {
-        if self.served.get() {
-            self.send(ConnCommand::Finish);
-        } else {
-            self.draining.set(true);
+        self.draining.set(true);
+        if self.phase.get() == Phase::Busy {
+            self.finish();
         }
+    }
+
+    /// Whether it has been used, and nothing is under way.
+    pub fn is_idle(&self) -> bool {
+        let is_open = self.finishing_since.get().is_none();
+        self.phase.get() == Phase::Idle && self.served.get() && is_open
+    }
+
+    /// Closes the connection after its requests.
+    pub fn finish(&self) {
+        self.send(ConnCommand::Finish);
+    }
+
+    /// Has the task of the connection look at its requests.
+    pub(super) fn wake(&self) {
+        self.task.wake();
     }
 
     /// The command since the last call. The task that is being polled is woken by the next one.
@@ -199,7 +215,7 @@ impl ConnControl {
         } else if self.phase.get() == Phase::Head && past(since, limits.header_timeout) {
             self.send(ConnCommand::LateHead);
         } else if is_idle && self.finishing_since.get().is_none() {
-            let limit = match self.draining.get() {
+            let limit = match self.draining.get() && !self.served.get() {
                 true => limits.header_timeout,
                 false => limits.idle_timeout,
             };

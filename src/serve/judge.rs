@@ -14,6 +14,7 @@ use crate::route::change::{self, Change, Place, Sent};
 use crate::route::jitsi::RoomRequest;
 use crate::route::{RouteId, RouteTable, passthrough};
 use crate::signalling::jitsi::{Refusal, judge};
+use crate::telemetry::access::End;
 use crate::token::BadToken;
 use crate::token::issuer::Verified;
 use crate::tunnel::{CloseReason, Grant, RouteTunnelKey, TunnelControl, TunnelKey};
@@ -31,6 +32,8 @@ pub enum Withdrawn {
     Poll(&'static str),
     /// Its name is no longer passed through.
     Passthrough,
+    /// The gateway is being stopped, and the time for requests is over.
+    Stopped,
     /// Its token has expired.
     Expired,
     /// The policy denies it.
@@ -40,6 +43,14 @@ pub enum Withdrawn {
 }
 
 impl Withdrawn {
+    /// How the access log says that it ended.
+    pub(super) fn end(self) -> End {
+        match self {
+            Self::Stopped => End::Drain,
+            _ => End::Policy,
+        }
+    }
+
     /// The reason in the close frame of a WebSocket and in the log.
     pub fn reason(self) -> &'static str {
         match self {
@@ -47,6 +58,7 @@ impl Withdrawn {
             Self::Target => "target changed",
             Self::Messages => "message checks changed",
             Self::Poll(reason) => reason,
+            Self::Stopped => CloseReason::GOING_AWAY.reason,
             Self::Passthrough => "no longer passed through",
             Self::Expired | Self::Denied(Denied::Token(BadToken::Expired)) => "token expired",
             Self::Denied(Denied::Token(BadToken::Revoked)) => "token revoked",

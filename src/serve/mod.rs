@@ -5,6 +5,7 @@ pub mod accepted;
 pub mod conn;
 pub mod connection_guard;
 pub mod control;
+pub mod drain;
 pub mod judge;
 pub mod names;
 pub mod over_limit;

@@ -119,6 +119,9 @@ pub(super) enum Rejection {
     /// The upstream gave no answer.
     #[error(transparent)]
     Proxy(#[from] proxy::Error),
+    /// A new session, while the gateway is being stopped.
+    #[error("no new sessions: the gateway is being stopped")]
+    Stopping,
     /// The gateway has no file descriptor left for a file.
     #[error("no room for another open file")]
     OpenFiles,
@@ -165,6 +168,7 @@ impl From<Withdrawn> for Rejection {
             | Withdrawn::Target
             | Withdrawn::Messages
             | Withdrawn::Poll(_)
+            | Withdrawn::Stopped
             | Withdrawn::Passthrough => Self::Withdrawn(why),
         }
     }
@@ -198,9 +202,9 @@ impl Rejection {
             Self::BadTokens(_) => (StatusCode::TOO_MANY_REQUESTS, "bad_tokens"),
             Self::Denied(denied) => of_policy(denied),
             Self::Jitsi(why) => of_jitsi(*why),
-            Self::Withdrawn(why @ (Withdrawn::Target | Withdrawn::Messages)) => {
-                (StatusCode::SERVICE_UNAVAILABLE, why.reason())
-            }
+            Self::Withdrawn(
+                why @ (Withdrawn::Target | Withdrawn::Messages | Withdrawn::Stopped),
+            ) => (StatusCode::SERVICE_UNAVAILABLE, why.reason()),
             Self::Withdrawn(why @ Withdrawn::Poll(_)) => (StatusCode::FORBIDDEN, why.reason()),
             Self::Withdrawn(why) => (StatusCode::NOT_FOUND, why.reason()),
             Self::Proxy(error) => of_proxy(error),
@@ -214,6 +218,7 @@ impl Rejection {
             Self::MessageBody => (StatusCode::BAD_REQUEST, "message_body"),
             Self::MessageAnswer => (StatusCode::BAD_GATEWAY, "message_answer"),
             Self::Streams(_) => (StatusCode::SERVICE_UNAVAILABLE, "streams"),
+            Self::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
             Self::OpenFiles => (StatusCode::SERVICE_UNAVAILABLE, "open_files"),
             Self::Files(error) => of_files(error),
             Self::Turn(NoCredential::Method) => (StatusCode::METHOD_NOT_ALLOWED, "method"),

@@ -66,8 +66,9 @@ fn header(rejection: &Rejection) -> Option<(HeaderName, HeaderValue)> {
             ))
         }
         Rejection::Streams(_)
+        | Rejection::Stopping
         | Rejection::OpenFiles
-        | Rejection::Withdrawn(Withdrawn::Target | Withdrawn::Messages)
+        | Rejection::Withdrawn(Withdrawn::Target | Withdrawn::Messages | Withdrawn::Stopped)
         | Rejection::Proxy(P::NoRoom)
         | Rejection::Proxy(P::Send(
             SendError::Full | SendError::ServerFull | SendError::OverShare,

@@ -6,12 +6,13 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 
 use slab::Slab;
 
 use super::admission::{Admission, Moment};
 use super::control::ConnControl;
+use super::drain::DrainPlan;
 use super::judge::Withdrawn;
 use super::view::WorkerView;
 use crate::addr::ClientAddr;
@@ -19,7 +20,7 @@ use crate::clock::UnixTime;
 use crate::policy::Permit;
 use crate::proxy::client::Pool;
 use crate::route::RouteId;
-use crate::telemetry::access::{End, Exchange};
+use crate::telemetry::access::Exchange;
 use crate::tick::{Tick, Ticks};
 use crate::token::issuer::{Tag, Verified};
 
@@ -32,6 +33,8 @@ pub struct UnderWay {
     requests: RefCell<Slab<RequestEntry>>,
     /// How often the issuers' keys have changed.
     changes: Cell<u64>,
+    /// When long polls are answered, once the gateway is being stopped.
+    drain: Cell<Option<DrainPlan>>,
     ticks: Rc<Ticks>,
 }
 
@@ -59,6 +62,10 @@ impl RequestEntry {
             return self.wake();
         }
         admission.path.copy();
+        if admission.is_poll_due(moment.tick) {
+            self.wake_task();
+            return;
+        }
         if moment.tick - admission.since < JUDGED_AFTER {
             return;
         }
@@ -73,7 +80,7 @@ impl RequestEntry {
     fn cut(&mut self, why: Withdrawn) {
         self.cut = Some(why);
         self.exchange
-            .note(|line| (line.end, line.reason) = (End::Policy, Some(why.reason())));
+            .note(|line| (line.end, line.reason) = (why.end(), Some(why.reason())));
         self.wake();
     }
 
@@ -97,6 +104,14 @@ impl RequestEntry {
         }
     }
 
+    /// Has the task look at the request, whose response has not begun.
+    fn wake_task(&self) {
+        match &self.task {
+            Some(task) => task.wake_by_ref(),
+            None => self.control.wake(),
+        }
+    }
+
     fn wake(&self) {
         match &self.task {
             Some(task) => task.wake_by_ref(),
@@ -113,6 +128,7 @@ impl UnderWay {
         Rc::new(Self {
             requests: RefCell::default(),
             changes: Cell::new(0),
+            drain: Cell::new(None),
             ticks: Rc::clone(ticks),
         })
     }
@@ -202,6 +218,42 @@ impl UnderWay {
     pub(super) fn polls(&self, key: Key, session: i64) {
         if let Some(admission) = &mut self.requests.borrow_mut()[key.0].admission {
             admission.polled = Some(session);
+            if let Some(plan) = self.drain.get() {
+                admission.poll_end = plan.poll_end();
+            }
+        }
+    }
+
+    /// Ready when a drain has a long poll answered.
+    pub(super) fn until_poll_due(&self, key: Key, cx: &Context<'_>) -> Poll<()> {
+        self.watch(key, cx);
+        let requests = self.requests.borrow();
+        let is_due = |admission: &Admission| admission.is_poll_due(self.ticks.now());
+        match requests[key.0].admission.as_ref().is_some_and(is_due) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    }
+
+    /// The gateway is being stopped: each long poll gets its answer.
+    pub(super) fn drain(&self, plan: &DrainPlan) {
+        self.drain.set(Some(*plan));
+        for (_, entry) in self.requests.borrow_mut().iter_mut() {
+            if let Some(admission) = &mut entry.admission
+                && admission.polled.is_some()
+            {
+                admission.poll_end = plan.poll_end();
+            }
+        }
+    }
+
+    /// Cuts all requests: the time of the drain is over.
+    pub(super) fn end_all(&self) {
+        for (_, entry) in self.requests.borrow_mut().iter_mut() {
+            let is_served = entry.admission.is_some();
+            if is_served && entry.cut.is_none() {
+                entry.cut(Withdrawn::Stopped);
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::control::ConnControl;
+use super::drain::{DrainPlan, DrainTimes};
 use super::handshake_turns::HandshakeTurns;
 use super::names::Names;
 use super::shared::SharedState;
@@ -51,8 +52,8 @@ pub struct Worker {
     pub ids: RequestIds,
     /// Set while tunnels are being closed: a tunnel that opens now is closed as well.
     pub closing: Cell<Option<CloseReason>>,
-    /// Whether each connection closes after the requests that it is serving.
-    pub draining: Cell<bool>,
+    /// When things are closed, once the gateway is being stopped.
+    pub(super) drain: Cell<Option<DrainPlan>>,
 }
 
 impl Worker {
@@ -78,7 +79,7 @@ impl Worker {
             tokens: TokenCache::new(Arc::clone(&shared.tagger)),
             names: Names::new(&shared.resolver),
             ids: RequestIds::new(),
-            draining: Cell::new(false),
+            drain: Cell::new(None),
             closing: Cell::new(None),
             shared,
         })
@@ -107,7 +108,7 @@ impl Worker {
 
     /// Registers a connection that speaks HTTP. A drain may have begun before its handshake ended.
     pub(super) fn enter_connection(&self, control: Rc<ConnControl>) -> Registered<ConnControl> {
-        if self.draining.get() {
+        if self.is_draining() {
             control.drain();
         }
         self.connections.enter(control)
@@ -117,6 +118,8 @@ impl Worker {
     pub(super) fn enter_tunnel(&self, control: Rc<TunnelControl>) -> Registered<TunnelControl> {
         if let Some(reason) = self.closing.get() {
             control.close(reason);
+        } else if let Some(plan) = self.drain.get() {
+            control.close_at(plan.tunnel_end());
         }
         self.tunnels.enter(control)
     }
@@ -146,9 +149,46 @@ impl Worker {
         });
     }
 
-    /// Has each connection close after the requests that it is serving.
-    pub fn drain(&self) {
-        self.draining.set(true);
+    /// Closes each connection after the requests that it is serving, and everything else in the
+    /// course of these times. Another call replaces the times.
+    pub fn drain(&self, times: DrainTimes) {
+        let mut idle = 0;
+        self.connections
+            .each(|connection| idle += usize::from(connection.is_idle()));
+        let plan = DrainPlan::new(times, self.ticks.now(), idle);
+        self.drain.set(Some(plan));
         self.connections.each(ConnControl::drain);
+        self.tunnels
+            .each(|tunnel| tunnel.close_at(plan.tunnel_end()));
+        self.under_way.drain(&plan);
+        self.close_idle(plan.idle_per_tick);
+    }
+
+    /// Whether each connection closes after the requests that it is serving.
+    pub fn is_draining(&self) -> bool {
+        self.drain.get().is_some()
+    }
+
+    /// Closes what is due in a drain.
+    pub fn sweep_drain(&self) {
+        let Some(plan) = self.drain.get() else { return };
+        let now = self.ticks.now();
+        self.close_idle(plan.idle_per_tick);
+        self.tunnels
+            .each(|tunnel| tunnel.close_if_due(now, CloseReason::GOING_AWAY));
+        if now >= plan.requests {
+            self.under_way.end_all();
+        }
+    }
+
+    /// Closes at most so many idle connections.
+    fn close_idle(&self, most: usize) {
+        let mut left = most;
+        self.connections.each(|connection| {
+            if left > 0 && connection.is_idle() {
+                connection.finish();
+                left -= 1;
+            }
+        });
     }
 }

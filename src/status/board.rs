@@ -185,6 +185,11 @@ impl Board {
         grouped(self.workers.iter().flat_map(|worker| worker.routes()))
     }
 
+    /// The number of open WebSockets.
+    pub fn tunnels(&self) -> u64 {
+        self.routes().values().map(Group::tunnels).sum()
+    }
+
     /// All upstreams since the start, each with the counters of every worker.
     pub(super) fn upstreams(&self) -> BTreeMap<Box<str>, Group<UpstreamCounts>> {
         grouped(self.workers.iter().flat_map(|worker| worker.upstreams()))

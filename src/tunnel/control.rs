@@ -16,6 +16,7 @@ use crate::route::change::Place;
 use crate::route::upstream::ServerAddr;
 use crate::signalling::{Backend, Protocol};
 use crate::telemetry::access::End;
+use crate::tick::Tick;
 use crate::token::issuer::{Tag, Verified};
 
 /// What a tunnel was opened for. After a reload the same question is asked again.
@@ -102,6 +103,8 @@ pub struct TunnelControl {
     is_closing: Cell<bool>,
     /// Set until the tunnel's task has seen it.
     close_reason: Cell<Option<CloseReason>>,
+    /// When a drain closes it.
+    closes_at: Cell<Tick>,
     task: TaskWaker,
 }
 
@@ -116,6 +119,7 @@ impl TunnelControl {
             is_renewed: Cell::new(false),
             is_closing: Cell::new(false),
             close_reason: Cell::new(None),
+            closes_at: Cell::new(Tick::MAX),
             task: TaskWaker::default(),
         })
     }
@@ -201,6 +205,18 @@ impl TunnelControl {
         }
     }
 
+    /// Sets when [`Self::close_if_due`] closes it.
+    pub fn close_at(&self, tick: Tick) {
+        self.closes_at.set(tick);
+    }
+
+    /// Closes it if its time in a drain is over.
+    pub fn close_if_due(&self, now: Tick, reason: CloseReason) {
+        if now >= self.closes_at.get() && !self.is_closing.get() {
+            self.close(reason);
+        }
+    }
+
     /// Has its task close it, with a close frame if it is a WebSocket.
     pub fn close(&self, reason: CloseReason) {
         self.is_closing.set(true);
@@ -231,6 +247,13 @@ pub struct CloseReason {
 }
 
 impl CloseReason {
+    /// The gateway is being stopped: code 1001.
+    pub const GOING_AWAY: Self = Self {
+        code: 1001,
+        reason: "going away",
+        end: End::Drain,
+    };
+
     /// It is no longer permitted: code 1008 (RFC 6455, section 7.4.1).
     pub fn by_policy(reason: &'static str) -> Self {
         Self {

@@ -40,7 +40,7 @@ pub(super) fn admit(
             return over_limit::serve(over_limit, worker);
         }
     };
-    let server = match worker.draining.get() {
+    let server = match worker.is_draining() {
         true => peers.own(),
         false => loads.choose(peers.own(), slots.open()),
     };

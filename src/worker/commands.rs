@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 
 use crate::addr::ListenAddr;
 use crate::listen::Kind;
+use crate::serve::drain::DrainTimes;
 use crate::serve::snapshot::Snapshot;
 
 /// What identifies a listener across reloads.
@@ -36,8 +37,8 @@ pub enum Command {
         /// Receives the outcome. If a listener could not be opened, nothing has changed.
         done: oneshot::Sender<io::Result<()>>,
     },
-    /// Accept no more connections and close each one after its requests; tunnels stay open.
-    Drain,
+    /// Accept no more connections, and close the open ones in the course of these times.
+    Drain(DrainTimes),
     /// Close the tunnels.
     CloseTunnels,
     /// Stop now, whatever is open.

@@ -54,6 +54,7 @@ fn sweep(worker: &Worker, now: UnixTime) {
         .connections
         .each(|connection| connection.sweep(limits));
     worker.tunnels.each(|tunnel| tunnel.close_if_expired(now));
+    worker.sweep_drain();
     if view.have_keys_changed() {
         worker.under_way.note_keys_changed();
         worker.judge_tunnels();

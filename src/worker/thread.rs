@@ -15,7 +15,6 @@ use super::{renewals, sweep};
 use crate::serve::Worker;
 use crate::serve::shared::SharedState;
 use crate::serve::snapshot::Snapshot;
-use crate::telemetry::access::End;
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::tunnel::CloseReason;
 
@@ -61,12 +60,6 @@ impl WorkerHandle {
 /// with the hundreds that are usual, one client that asks for as many files at once could make the
 /// process allocate a lot of memory.
 const FILE_THREADS: usize = 32;
-
-const GOING_AWAY: CloseReason = CloseReason {
-    code: 1001,
-    reason: "going away",
-    end: End::Drain,
-};
 
 /// Starts a worker's thread. When the thread ends, for whatever reason, `ended` is dropped.
 ///
@@ -128,11 +121,11 @@ async fn run(setup: Setup, mut inbox: mpsc::UnboundedReceiver<Command>) {
                 }
                 let _ = done.send(opened);
             }
-            Command::Drain => {
+            Command::Drain(times) => {
                 listeners.keep(&[]);
-                worker.drain();
+                worker.drain(times);
             }
-            Command::CloseTunnels => worker.close_tunnels(GOING_AWAY),
+            Command::CloseTunnels => worker.close_tunnels(CloseReason::GOING_AWAY),
             Command::Stop => break,
         }
     }

@@ -168,7 +168,7 @@ impl TestGateway {
     pub(crate) fn drain(&mut self) -> JoinHandle<()> {
         let (running, runtime) = (self.running.take().unwrap(), Arc::clone(&self.runtime));
         std::thread::spawn(move || {
-            assert_eq!(runtime.block_on(running.drain()), 0);
+            assert_eq!(runtime.block_on(running.drain(running.drain_to_stop())), 0);
             running.stop();
         })
     }

@@ -20,7 +20,7 @@ pub(super) async fn drain(
         "draining; a second signal stops at once"
     );
     let closed = tokio::select! {
-        closed = running.drain() => Some(closed),
+        closed = running.drain(running.drain_to_stop()) => Some(closed),
         () = signals.stop() => None,
     };
     requests.finish().await;

@@ -198,8 +198,14 @@ section! {
         /// More close it with 1008, and the next handshakes of its client get 429 for a while. That
         /// a session or an object is unknown does [not count](messages.md#refusals).
         refusals_per_tunnel: Rate;
-        /// How long requests and WebSockets go on after SIGTERM. WebSockets are then closed with
-        /// 1001. systemd's `TimeoutStopSec=` must be longer.
+        /// How long connections are still accepted after SIGTERM, while `/readyz` answers 503: time
+        /// for a load balancer to notice, before connections to this gateway fail. New
+        /// [sessions](operating.md#a-stop) are refused already.
+        drain_delay: Duration;
+        /// How long requests and WebSockets go on after SIGTERM and `drain_delay`. WebSockets are
+        /// closed with 1001, each at a random moment of this time, so that their clients do not all
+        /// connect again in the same second. systemd's `TimeoutStopSec=` must be longer than both
+        /// together.
         drain: Duration;
     }
 }

@@ -26,7 +26,7 @@ use crate::serve::reject::Rejection;
 use crate::serve::response_body::ResponseBody;
 use crate::serve::witness::Witness;
 use crate::signalling::jitsi::bosh::{self, NAMESPACE, Place};
-use crate::signalling::owners::{Owner, Owners};
+use crate::signalling::owners::{NoPlace, Owner, Owners};
 
 type Answer = Result<Response<ResponseBody>, Rejection>;
 
@@ -84,9 +84,14 @@ impl<'r> BoshTarget<'r> {
     /// Forwards the request for a new session, and remembers whose it is before the client has the
     /// answer.
     async fn create(&self, mut request: ClientRequest, owner: Owner, place: Place) -> Answer {
-        let Some(reserved) = self.owners.reserve_session(owner) else {
-            let detail = "as many sessions as a client may have";
-            return Ok(self.refused("policy-violation", QUOTA_REASON, detail));
+        let reserved = match self.owners.reserve_session(owner) {
+            Ok(reserved) => reserved,
+            Err(NoPlace::Share) => {
+                let detail = "as many sessions as a client may have";
+                return Ok(self.refused("policy-violation", QUOTA_REASON, detail));
+            }
+            // Not a condition of BOSH: those are final, and after this status clients try again.
+            Err(NoPlace::Stopping) => return Err(Rejection::Stopping),
         };
         request.headers_mut().remove(header::ACCEPT_ENCODING);
         let mut response = forward(request, self.forwarding).await?;

@@ -43,6 +43,7 @@ use crate::signalling::owners::Owner;
 use crate::signalling::{
     AnyInspector, Backend, Context, Direction, Inspector as _, Protocol, Verdict,
 };
+use crate::tunnel::CloseReason;
 
 type Answer = Result<Response<ResponseBody>, Rejection>;
 
@@ -227,9 +228,18 @@ impl<'r> MessageTarget<'r> {
         }
         let Forwarding { conn, key, .. } = self.forwarding;
         conn.worker.under_way.polls(*key, session);
+        let keepalive = rest::keepalive(request.uri().query().unwrap_or_default());
         let query = rest::poll_query(request.uri().query().unwrap_or_default(), &context);
         set_target(&mut request, &query)?;
-        let mut response = forward(request, self.forwarding).await?;
+        let under_way = &conn.worker.under_way;
+        let mut response = tokio::select! {
+            // An event that has come already is not lost.
+            biased;
+            response = forward(request, self.forwarding) => response?,
+            () = poll_fn(|cx| under_way.until_poll_due(*key, cx)) => {
+                return Ok(self.poll_ended(keepalive));
+            }
+        };
         self.learn_from(&mut response, context.owner, |_| true);
         if response.status() == StatusCode::NOT_FOUND {
             self.backend.owners.forget(context.owner, session);
@@ -241,6 +251,14 @@ impl<'r> MessageTarget<'r> {
             context.observer.credentials_rejected(key);
         }
         Ok(response)
+    }
+
+    /// The answer of Janus to a long poll without events: the gateway is being stopped, and the
+    /// client polls again elsewhere.
+    fn poll_ended(&self, keepalive: &str) -> Response<ResponseBody> {
+        let reason = Some(CloseReason::GOING_AWAY.reason);
+        self.forwarding.exchange.note(|line| line.reason = reason);
+        self.reply(keepalive.to_owned())
     }
 
     /// Learns from an answer that is streamed which rooms were left and what is over.

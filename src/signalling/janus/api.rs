@@ -99,7 +99,7 @@ impl Api {
             (None, None) if is("create") => {
                 check_proposed_id(envelope, context)?;
                 let place = context.backend.owners.reserve_session(context.owner);
-                Call::Create(place.ok_or(Refusal::TooManySessions)?)
+                Call::Create(place.map_err(Refusal::NoPlace)?)
             }
             (Some(session), None) if is("attach") => {
                 let plugin = facts.plugin.as_ref().map(Word::name).unwrap_or_default();

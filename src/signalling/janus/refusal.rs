@@ -3,6 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use crate::signalling::document::{SyntaxError, Value, push_quoted};
+use crate::signalling::owners::NoPlace;
 use crate::signalling::rules::{Decision, Facts, Mismatch, Rule};
 use crate::signalling::{Context, MessageToken, Outcome, Verdict};
 
@@ -43,8 +44,8 @@ pub enum Refusal {
     Unmatched(Option<Mismatch>),
     /// The client proposes an id that another client's session has.
     SessionInUse(i64),
-    /// The client has as many sessions as it may have, or all clients together.
-    TooManySessions,
+    /// The client may create no session.
+    NoPlace(NoPlace),
     /// The same for handles.
     TooManyHandles,
     /// Clients do not learn what the server is.
@@ -119,7 +120,7 @@ impl Refusal {
             Self::TooManyHandles => 461,
             Self::Type(..) => 467,
             Self::SessionInUse(_) => 468,
-            Self::TooManySessions => 472,
+            Self::NoPlace(_) => 472,
             _ => 403,
         }
     }
@@ -152,7 +153,10 @@ impl Refusal {
         Verdict::Answer {
             text,
             reason: self.logged().into(),
-            is_counted: !matches!(self, Self::NoSession(_) | Self::NoHandle(..)),
+            is_counted: !matches!(
+                self,
+                Self::NoSession(_) | Self::NoHandle(..) | Self::NoPlace(NoPlace::Stopping)
+            ),
         }
     }
 
@@ -200,7 +204,8 @@ impl Refusal {
             Self::Expired => "expired",
             Self::HiddenInfo => "hidden_info",
             Self::Lost(_) => "no_longer_allowed",
-            Self::TooManySessions
+            Self::NoPlace(NoPlace::Stopping) => "stopping",
+            Self::NoPlace(NoPlace::Share)
             | Self::TooManyHandles
             | Self::TooManyCalls
             | Self::TooManyRooms => "too_many",
@@ -259,7 +264,7 @@ impl fmt::Display for Refusal {
             Self::Unmatched(None) => f.write_str("No rule matches"),
             Self::Unmatched(Some(mismatch)) => write!(f, "No rule matches: {mismatch}"),
             Self::SessionInUse(id) => write!(f, "Session ID {id} already in use"),
-            Self::TooManySessions => f.write_str("Currently not accepting new sessions"),
+            Self::NoPlace(_) => f.write_str("Currently not accepting new sessions"),
             Self::TooManyHandles => f.write_str("Couldn't attach to plugin: too many handles"),
             Self::HiddenInfo => f.write_str("Hidden by the upstream"),
             Self::TooManyCalls => f.write_str("Too many requests wait for an answer"),

@@ -179,6 +179,17 @@ pub fn poll_query(query: &str, context: &Context<'_>) -> String {
     out.finish()
 }
 
+/// What Janus answers to a long poll for which there is no event: a list if the client takes
+/// several.
+pub fn keepalive(query: &str) -> &'static str {
+    let mut parameters = form_urlencoded::parse(query.as_bytes());
+    let most = parameters.find(|(name, _)| name == "maxev");
+    match most.and_then(|(_, value)| value.parse::<u32>().ok()) {
+        Some(2..) => r#"[{"janus":"keepalive"}]"#,
+        _ => r#"{"janus":"keepalive"}"#,
+    }
+}
+
 /// The answer to a request without a message. Janus would close the connection.
 pub fn no_payload(context: &Context<'_>) -> Verdict<'static> {
     let bad = BadEnvelope {

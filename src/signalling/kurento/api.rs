@@ -70,7 +70,7 @@ impl Api {
             admitted.named.session.is_none() && !request.operation.method.is("ping");
         if may_open_session && !self.has_session() && self.reserved.is_none() {
             let place = context.backend.owners.reserve_session(context.owner);
-            self.reserved = Some(place.ok_or(Refusal::TooManySessions)?);
+            self.reserved = Some(place.map_err(Refusal::NoPlace)?);
         }
         let raw = request.object.raw();
         let Some(change) = admitted.change.take() else {
@@ -128,7 +128,7 @@ impl Api {
         // A session that is known already has its place.
         let reserved = self.reserved.take();
         let in_use = known.or_else(|| {
-            let place = reserved.or_else(|| owners.reserve_session(context.owner))?;
+            let place = reserved.or_else(|| owners.reserve_session(context.owner).ok())?;
             owners
                 .objects()
                 .session_created(place, &session, context.now)

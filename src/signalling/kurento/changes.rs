@@ -107,7 +107,7 @@ impl Change {
                     // An operation before it may have closed the session, which KMS then opens.
                     let known = objects.use_session(owner, &session);
                     let _in_use = known.or_else(|| {
-                        let place = owners.reserve_session(owner)?;
+                        let place = owners.reserve_session(owner).ok()?;
                         objects.session_created(place, &session, context.now)
                     });
                     objects.object_created(place, &session, &object);

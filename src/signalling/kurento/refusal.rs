@@ -4,6 +4,7 @@ use std::fmt::{self, Write as _};
 
 use super::id::Id;
 use crate::signalling::document::{SyntaxError, push_quoted};
+use crate::signalling::owners::NoPlace;
 use crate::signalling::rules::Mismatch;
 use crate::signalling::{Outcome, RejectedToken, Verdict};
 
@@ -30,9 +31,9 @@ pub enum Refusal {
     NoObject,
     /// A transaction is malformed.
     Transaction(&'static str),
-    /// The client has as many sessions as it may have, or all clients together.
-    TooManySessions,
-    /// The same for objects.
+    /// The client may open no session.
+    NoPlace(NoPlace),
+    /// The client has as many objects as it may have, or all clients together.
     TooManyObjects,
     /// The client waits for too many answers.
     TooManyCalls,
@@ -56,7 +57,7 @@ impl Refusal {
             Self::Missing(_) | Self::Params(..) => (-32_602, "INVALID_PARAMS"),
             Self::NoSession => (40_007, "INVALID_SESSION"),
             Self::Transaction(_) => (40_008, "MALFORMED_TRANSACTION"),
-            Self::TooManySessions | Self::TooManyObjects | Self::TooManyCalls => {
+            Self::NoPlace(_) | Self::TooManyObjects | Self::TooManyCalls => {
                 (40_009, "NOT_ENOUGH_RESOURCES")
             }
             Self::NoObject => (40_101, "MEDIA_OBJECT_NOT_FOUND"),
@@ -87,7 +88,10 @@ impl Refusal {
         Verdict::Answer {
             text,
             reason: self.to_string().into(),
-            is_counted: !matches!(self, Self::NoSession | Self::NoObject),
+            is_counted: !matches!(
+                self,
+                Self::NoSession | Self::NoObject | Self::NoPlace(NoPlace::Stopping)
+            ),
         }
     }
 
@@ -120,7 +124,8 @@ impl Refusal {
             Self::NotRenewed(_) => "bad_token",
             Self::Denied(_) => "denied",
             Self::Unmatched(_) => "unmatched",
-            Self::TooManySessions | Self::TooManyObjects | Self::TooManyCalls => "too_many",
+            Self::NoPlace(NoPlace::Stopping) => "stopping",
+            Self::NoPlace(NoPlace::Share) | Self::TooManyObjects | Self::TooManyCalls => "too_many",
         }
     }
 
@@ -164,7 +169,10 @@ impl fmt::Display for Refusal {
             Self::NoSession => f.write_str("Invalid session"),
             Self::NoObject => f.write_str("Object not found"),
             Self::Transaction(why) => write!(f, "Malformed transaction: {why}"),
-            Self::TooManySessions => f.write_str("Too many sessions"),
+            Self::NoPlace(NoPlace::Share) => f.write_str("Too many sessions"),
+            Self::NoPlace(NoPlace::Stopping) => {
+                f.write_str("No new sessions: the gateway is being stopped")
+            }
             Self::TooManyObjects => f.write_str("Too many objects"),
             Self::TooManyCalls => f.write_str("Too many requests wait for an answer"),
             Self::Expired => f.write_str("The token has expired"),

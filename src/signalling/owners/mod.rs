@@ -22,6 +22,7 @@ use std::collections::hash_map::Entry;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest;
@@ -156,6 +157,15 @@ impl Default for Limits {
 /// The name of a plugin.
 pub type PluginName = Cow<'static, str>;
 
+/// Why a client may create no session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoPlace {
+    /// It has its share, or all clients together have what there is.
+    Share,
+    /// The gateway is being stopped.
+    Stopping,
+}
+
 /// What a client must not use. It cannot be told from what does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unknown {
@@ -169,6 +179,8 @@ pub enum Unknown {
 #[derive(Debug)]
 pub struct Owners {
     idle: Duration,
+    /// Set when the gateway is being stopped: it would soon not know whose a new session is.
+    refuses_sessions: AtomicBool,
     session_quota: Arc<Quota>,
     handle_quota: Arc<Quota>,
     shards: [Mutex<HashMap<i64, Session>>; SHARDS],
@@ -219,6 +231,7 @@ impl Owners {
         let resources = Resources::new(limits.idle_objects, share, Arc::clone(&session_quota));
         Arc::new(Self {
             idle: limits.idle,
+            refuses_sessions: AtomicBool::new(false),
             session_quota,
             handle_quota: Quota::new(limits.handles, limits.handles_per_owner),
             shards: Default::default(),
@@ -227,9 +240,20 @@ impl Owners {
         })
     }
 
-    /// A place for a session that a client is about to create, unless it has its share.
-    pub fn reserve_session(&self, owner: Owner) -> Option<Place> {
-        self.session_quota.enter(owner)
+    /// A place for a session that a client is about to create.
+    ///
+    /// # Errors
+    /// Why it may create none.
+    pub fn reserve_session(&self, owner: Owner) -> Result<Place, NoPlace> {
+        if self.refuses_sessions.load(Ordering::Relaxed) {
+            return Err(NoPlace::Stopping);
+        }
+        self.session_quota.enter(owner).ok_or(NoPlace::Share)
+    }
+
+    /// From now on no session has a place.
+    pub fn refuse_sessions(&self) {
+        self.refuses_sessions.store(true, Ordering::Relaxed);
     }
 
     /// A place for a handle that a client is about to attach, unless it has its share.

@@ -98,9 +98,9 @@ fn memory_is_bounded_per_client_and_for_all() {
     let (owners, now) = (Owners::new(LIMITS), Instant::now());
     let (alice, bob) = (Owner::of_subject("i", "a"), Owner::of_subject("i", "b"));
     (1..=3).for_each(|id| create(&owners, alice, id, now));
-    assert!(owners.reserve_session(alice).is_none(), "her share");
+    assert!(owners.reserve_session(alice).is_err(), "her share");
     let waits = owners.reserve_session(bob).unwrap();
-    assert!(owners.reserve_session(bob).is_none(), "all of it");
+    assert!(owners.reserve_session(bob).is_err(), "all of it");
     assert_eq!(owners.sessions(), 4);
     drop(waits);
     create(&owners, bob, 4, now);

@@ -180,7 +180,9 @@ impl TestGateway {
 
     /// Drains; how many connections were cut.
     pub(crate) fn drain(&self) -> usize {
-        self.control.block_on(self.running().drain())
+        let running = self.running();
+        self.control
+            .block_on(running.drain(running.drain_to_stop()))
     }
 
     /// Waits until every slot has been given back.
