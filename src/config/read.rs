@@ -211,9 +211,7 @@ impl<'a> Value<'a> {
 
     fn table(&self, keys: &'static Keys) -> Option<Table<'a>> {
         let DeValue::Table(entries) = self.node else {
-            let in_single = || format!("; write [{}] in single brackets", self.place.key);
-            let hint = self.node.is_array().then(in_single).unwrap_or_default();
-            return self.expected("a table", &hint);
+            return self.expected("a table", &hints::table(&self.place, self.node, keys));
         };
         let mut table = Table::new(Some(entries), self.place.clone(), self.diag);
         table.note_unknown(keys);

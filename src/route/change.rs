@@ -115,6 +115,7 @@ mod tests {
             tls: UpstreamTls::default(),
             keep_alive: KEEP_ALIVE,
             max_connections: MaxConnections::Unlimited,
+            health: None,
             forward_cookies: true,
             secret_file: None,
             token_auth_secret_file: None,

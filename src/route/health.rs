@@ -1,10 +1,90 @@
-//! What probes find out about the servers of an upstream.
+//! Probes of the servers of an upstream: how they are made, and what they find out.
 
+use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use http::StatusCode;
+use http::uri::PathAndQuery;
 use parking_lot::Mutex;
+
+/// How the servers of an upstream are probed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HealthSpec {
+    /// The time from the start of a probe to the start of the next.
+    pub every: Duration,
+    /// How long a server has for its answers.
+    pub timeout: Duration,
+    /// How many probes in a row must succeed until a server that was down is up.
+    pub up_after: usize,
+    /// How many probes in a row must fail until a server is down.
+    pub down_after: usize,
+    /// What a GET requests, where no protocol says it.
+    pub path: Option<ProbePath>,
+    /// The statuses that count as success; 2xx and 3xx if empty.
+    pub statuses: Box<[StatusCode]>,
+}
+
+impl HealthSpec {
+    /// The shortest time from one probe to the next.
+    pub const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
+}
+
+impl Default for HealthSpec {
+    fn default() -> Self {
+        Self {
+            every: Duration::from_secs(5),
+            timeout: Duration::from_secs(2),
+            up_after: 2,
+            down_after: 3,
+            path: None,
+            statuses: Box::default(),
+        }
+    }
+}
+
+/// A path, perhaps with a query, exactly as it is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProbePath(Box<str>);
+
+impl ProbePath {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for ProbePath {
+    type Err = BadProbePath;
+
+    fn from_str(text: &str) -> Result<Self, BadProbePath> {
+        if !text.starts_with('/') {
+            return Err(BadProbePath::NoSlash);
+        }
+        if text.contains('#') {
+            return Err(BadProbePath::Fragment);
+        }
+        match text.is_ascii() && text.parse::<PathAndQuery>().is_ok() {
+            true => Ok(Self(text.into())),
+            false => Err(BadProbePath::Character),
+        }
+    }
+}
+
+/// Why a text is no path. Displayed after the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadProbePath {
+    /// It has another beginning.
+    #[error("does not begin with \"/\"")]
+    NoSlash,
+    /// It has a part that no server gets.
+    #[error("has a fragment, which is not sent; take \"#\" and what follows it out")]
+    Fragment,
+    /// It has a character that has to be encoded.
+    #[error("has a character that a URL cannot have; encode it with %")]
+    Character,
+}
 
 /// What the probes of a server say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::health::HealthSpec;
 use crate::exposure::{NamedFile, Use};
 use crate::host::{Authority, HostName};
 use crate::pin::Pin;
@@ -233,6 +234,8 @@ pub struct UpstreamSpec {
     pub keep_alive: Duration,
     /// The most connections to each server.
     pub max_connections: MaxConnections,
+    /// How they are probed; `None` if they are not.
+    pub health: Option<HealthSpec>,
     /// Whether they get the cookies of clients.
     pub forward_cookies: bool,
     /// The file with Janus' `api_secret`, or with its `admin_secret`.

@@ -15,6 +15,7 @@ mod messages;
 mod names;
 mod passthrough;
 mod policies;
+mod probes;
 mod reach;
 mod renewal;
 mod routes;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::bridges;
 use super::control::{self, ControlServer};
 use super::note_twice;
+use super::probes;
 use crate::config::diagnostics::Diagnostics;
 use crate::config::problem::{Place, Spanned};
 use crate::config::read::{List, Named, valid};
@@ -139,6 +140,9 @@ fn spec(
             (None, Protocol::Janus) => MaxConnections::Requests(JANUS_CONNECTIONS),
             (None, _) => MaxConnections::Unlimited,
         },
+        health: raw
+            .health
+            .map(|health| probes::spec(health, protocol, diag)),
         forward_cookies: raw.forward_cookies.unwrap_or(protocol == Protocol::Http),
         secret_file: raw.secret_file.map(|file| folder.join(file.value)),
         token_auth_secret_file: raw

@@ -5,9 +5,23 @@ use std::fmt;
 
 use toml::de::DeValue;
 
-use super::super::problem::quoted;
-use super::super::schema::Form;
+use super::super::problem::{Place, quoted};
+use super::super::schema::{Form, Keys, Unset};
 use super::Value;
+
+/// What to write for a value where a table is expected.
+pub(super) fn table(place: &Place, found: &DeValue<'_>, keys: &Keys) -> String {
+    let needs_none = || {
+        let mut keys = keys.keys.iter();
+        keys.all(|key| !matches!(key.unset, Unset::Required))
+    };
+    let name = place.key.rsplit('.').next().unwrap_or_default();
+    match found {
+        DeValue::Array(_) => format!("; write [{}] in single brackets", place.key),
+        DeValue::Boolean(true) if needs_none() => format!("; write {name} = {{}}"),
+        _ => String::new(),
+    }
+}
 
 impl Value<'_> {
     /// The value as TOML, if it is a short text or a number.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::section;
+use super::{RawHealth, section};
 use crate::config::problem::Spanned;
 use crate::config::read::{List, Named, Table};
 use crate::config::values::{Count, Pins};
@@ -48,6 +48,8 @@ section! {
             "`\"client\"` where `protocol` is not `http` or a route ends in `/http-bind`, ",
             "else `\"round_robin\"`",
         ));
+        health: RawHealth = optional("servers are not probed; one that accepts no connection is \
+                                      left alone for a while");
         /// PEM: the CAs to trust instead, or the certificate of the server itself, such as a
         /// self-signed one: then the server has to show that very certificate, and its names and
         /// dates do not count. `ianitor check` says which of both a file is. Only with an

@@ -207,6 +207,7 @@ fn base(target: &str) -> String {
         "[listen]\nhttps = [\"[::]:443\"]\n[log]\n[limits]\n[tls]\n[[tls.certificates]]\n\
          cert = \"a\"\n\
          [[passthrough]]\nsni = \"a\"\nto = \"a:1\"\n[upstreams.a]\nservers = [\"http://a\"]\n\
+         [upstreams.a.health]\n\
          [issuers.a]\nalgorithms = [\"ES256\"]\nkey_file = \"k\"\naudience = \"a\"\n\
          [turn.a]\nsecret = \"s\"\nuris = [\"turn:a\"]\n\
          [acme]\n[[acme.certificates]]\nhosts = [\"a\"]\n\

@@ -4,6 +4,7 @@
 
 mod address;
 mod ca;
+mod health;
 mod host_slips;
 mod kurento;
 mod message;
@@ -21,6 +22,7 @@ use super::read::Value;
 
 pub(super) use address::{Exempt, HostPort};
 pub(super) use ca::{CertHost, Contacts, DirectoryUrl, OrderedHost};
+pub(super) use health::{ProbeInterval, Statuses};
 pub(super) use kurento::{MethodName, ObjectsWord, Parameters, TypeName};
 pub(super) use message::{
     ClaimName, MediaHost, MemberName, OneOrMore, OperationName, PluginName, PresetName, Ptype,

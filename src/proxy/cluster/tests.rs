@@ -20,6 +20,7 @@ fn cluster(balance: Balance, count: usize) -> Cluster {
         tls: UpstreamTls::default(),
         keep_alive: KEEP_ALIVE,
         max_connections: MaxConnections::Unlimited,
+        health: None,
         forward_cookies: true,
         secret_file: None,
         token_auth_secret_file: None,

@@ -44,6 +44,7 @@ fn spec(server: &str, keep_alive: Duration) -> UpstreamSpec {
         tls: UpstreamTls::default(),
         keep_alive,
         max_connections: MaxConnections::Unlimited,
+        health: None,
         forward_cookies: true,
         secret_file: None,
         token_auth_secret_file: None,
