@@ -285,8 +285,12 @@ fn page_row(config: &Config, route: &Route) -> Option<Row> {
 }
 
 fn servers(upstream: &UpstreamSpec) -> String {
-    let servers: Vec<String> = upstream.server_names().collect();
-    servers.join(" ")
+    let servers = upstream.server_names().enumerate();
+    let servers = servers.map(|(at, name)| match upstream.is_backup(at) {
+        true => format!("backup {name}"),
+        false => name,
+    });
+    servers.collect::<Vec<_>>().join(" ")
 }
 
 fn policies(config: &Config) -> Vec<Row> {

@@ -190,7 +190,7 @@ const FOREIGN: &[Foreign] = &[
     ),
     advice(
         "[upstreams.NAME]",
-        &["weight", "backup"],
+        &["weight"],
         "every server takes part, by balance; leave it out",
     ),
     advice(

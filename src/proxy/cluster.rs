@@ -1,6 +1,7 @@
 //! The servers of one upstream, and which of them a request goes to.
 
 use std::cell::Cell;
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -67,6 +68,16 @@ impl Cluster {
         &self.pools
     }
 
+    /// Closes connections that have been idle for too long, and notes what probes say: a server may
+    /// be down and up again while no request comes.
+    pub fn sweep(&self) {
+        for (pool, state) in self.pools.iter().zip(&self.states) {
+            pool.sweep();
+            let is_down = state.probed() == Probed::Down;
+            pool.health().note_probed(is_down, pool.ticks());
+        }
+    }
+
     /// Sends a request to one of the servers. If that server does not accept a connection, another
     /// one is tried: no byte of the request has been sent then, or it may be sent a second time.
     /// The same goes for a server that has all the connections that it may have, unless `balance`
@@ -86,22 +97,36 @@ impl Cluster {
         // their server.
         let is_new = outgoing.is_alone() || self.spec.balance != Balance::Client;
         let first = self.choose(client, None, is_new);
-        match self.send_to(first, counted, outgoing).await {
-            Err(error)
-                if self.pools.len() > 1
-                    && outgoing.is_untouched()
-                    && self.is_for_another(&error) => {}
+        let error = match self.send_to(first, counted, outgoing).await {
+            Err(error) if outgoing.is_untouched() => error,
             sent => return sent,
+        };
+        match self.second(client, first, is_new, &error) {
+            Some(second) => self.send_to(second, counted, outgoing).await,
+            None => Err(error),
         }
-        let second = self.choose(client, Some(first), is_new);
-        self.send_to(second, counted, outgoing).await
     }
 
-    fn is_for_another(&self, error: &SendError) -> bool {
+    /// The server for a request that the first one did not get, if there is another for it.
+    fn second(
+        &self,
+        client: ClientAddr,
+        first: usize,
+        is_new: bool,
+        error: &SendError,
+    ) -> Option<usize> {
         match error {
-            SendError::Connect(_) => true,
-            SendError::ServerFull => self.spec.balance != Balance::Client,
-            _ => false,
+            SendError::Connect(_) if self.pools.len() > 1 => {
+                Some(self.choose(client, Some(first), is_new))
+            }
+            SendError::ServerFull if self.spec.balance != Balance::Client => {
+                // A server that is full is not down, so no backup takes its place.
+                let among = self.alike(first);
+                self.pick(client, self.next_turn(), among, |at| {
+                    at != first && self.is_up(at) && !(is_new && self.is_full(at))
+                })
+            }
+            _ => None,
         }
     }
 
@@ -169,32 +194,64 @@ impl Cluster {
     }
 
     /// Chooses a server. Servers that failed are left out for a while, and those that probes say are
-    /// down, unless all of them are; `is_new` leaves out those that accept no new sessions too. A
-    /// server that has just come back passes most of its turns on to the others.
+    /// down, unless all of them are; `is_new` leaves out those that accept no new sessions too.
+    /// Backups get nothing while another server may be asked. A server that has just come back
+    /// passes most of its turns on to the others, or to backups.
     fn choose(&self, client: ClientAddr, not: Option<usize>, is_new: bool) -> usize {
         if self.pools.len() == 1 {
             return 0;
         }
-        let turn = self.turn.replace(self.turn.get().wrapping_add(1));
+        let turn = self.next_turn();
         let is_other = |at: usize| Some(at) != not;
         let is_up = |at: usize| is_other(at) && self.is_up(at);
         let is_open = |at: usize| is_up(at) && !(is_new && self.is_full(at));
         let chosen = self
-            .pick(client, turn, is_open)
-            .or_else(|| self.pick(client, turn, is_up))
-            .or_else(|| self.pick(client, turn, is_other))
+            .pick_ordinary_first(client, turn, is_open)
+            .or_else(|| self.pick_ordinary_first(client, turn, is_up))
+            .or_else(|| self.pick_ordinary_first(client, turn, is_other))
             .unwrap_or(0);
         if self.takes_its_turn(client, chosen) {
             return chosen;
         }
-        self.pick(client, turn, |at| is_open(at) && self.pace(at) == 1)
+        self.pick_ordinary_first(client, turn, |at| is_open(at) && self.pace(at) == 1)
             .unwrap_or(chosen)
+    }
+
+    fn next_turn(&self) -> usize {
+        self.turn.replace(self.turn.get().wrapping_add(1))
+    }
+
+    /// The positions of the servers that are backups if this one is, else of those that are not.
+    fn alike(&self, at: usize) -> Range<usize> {
+        let ordinary = self.pools.len() - self.spec.backups;
+        match at < ordinary {
+            true => 0..ordinary,
+            false => ordinary..self.pools.len(),
+        }
+    }
+
+    fn pick_ordinary_first(
+        &self,
+        client: ClientAddr,
+        turn: usize,
+        may: impl Fn(usize) -> bool,
+    ) -> Option<usize> {
+        let ordinary = self.alike(0);
+        let backups = ordinary.end..self.pools.len();
+        self.pick(client, turn, ordinary, &may)
+            .or_else(|| self.pick(client, turn, backups, &may))
     }
 
     /// The best of the servers that may be asked. Turns go round among these alone; otherwise all
     /// turns of a server that is left out would fall to the next one.
-    fn pick(&self, client: ClientAddr, turn: usize, may: impl Fn(usize) -> bool) -> Option<usize> {
-        let all = || (0..self.pools.len()).filter(|at| may(*at));
+    fn pick(
+        &self,
+        client: ClientAddr,
+        turn: usize,
+        among: Range<usize>,
+        may: impl Fn(usize) -> bool,
+    ) -> Option<usize> {
+        let all = || among.clone().filter(|at| may(*at));
         if self.spec.balance == Balance::Client {
             return all().min_by_key(|at| self.weight(client, *at));
         }
@@ -223,7 +280,9 @@ impl Cluster {
 
     fn is_up(&self, at: usize) -> bool {
         let (pool, state) = (&self.pools[at], &self.states[at]);
-        state.probed() != Probed::Down && pool.health().is_up(pool.ticks(), state.answers())
+        let is_down = state.probed() == Probed::Down;
+        pool.health().note_probed(is_down, pool.ticks());
+        !is_down && pool.health().is_up(pool.ticks(), state.answers())
     }
 
     fn is_full(&self, at: usize) -> bool {

@@ -26,8 +26,10 @@ pub(super) struct Health {
     /// How many probes had succeeded when the pause began.
     answers: Cell<u32>,
     known_at: Cell<Option<Tick>>,
-    /// When it first accepted a connection after a pause.
+    /// When it first accepted a connection after a pause, or probes said that it works again.
     returned_at: Cell<Option<Tick>>,
+    /// Whether probes said that it is down.
+    was_probed_down: Cell<bool>,
     turns: Cell<u64>,
 }
 
@@ -47,6 +49,13 @@ impl Health {
             self.returned_at.set(Some(ticks.now()));
         }
         is_news
+    }
+
+    /// Notes whether probes say that it is down.
+    pub(super) fn note_probed(&self, is_down: bool, ticks: &Ticks) {
+        if self.was_probed_down.replace(is_down) && !is_down {
+            self.returned_at.set(Some(ticks.now()));
+        }
     }
 
     /// It should get one of this many of its turns: 1, or more for a while after a pause.

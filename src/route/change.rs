@@ -109,6 +109,7 @@ mod tests {
             servers: ["http://127.0.0.1:1", "https://127.0.0.1:2"]
                 .map(|server| server.parse().unwrap())
                 .into(),
+            backups: 0,
             bridges: [].into(),
             balance: Balance::Client,
             protocol: Protocol::Http,

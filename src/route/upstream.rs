@@ -219,8 +219,10 @@ impl Protocol {
 pub struct UpstreamSpec {
     /// The name in `gateway.toml`.
     pub name: Box<str>,
-    /// The servers, at least one.
+    /// The servers, at least one; those of `backup` are last.
     pub servers: Box<[ServerAddr]>,
+    /// How many of them are of `backup`: they get requests while no other server is up.
+    pub backups: usize,
     /// The ids of the servers in the same order, where the path of a request names its server;
     /// empty where `balance` chooses one.
     pub bridges: Box<[Box<str>]>,
@@ -266,14 +268,17 @@ impl UpstreamSpec {
     /// The files that it names.
     pub fn files(&self) -> Vec<NamedFile> {
         let key = format!("upstreams.{}", self.name);
-        let list = match self.is_by_path() {
-            true => "bridges",
-            false => "servers",
+        let list = |at| match (self.is_by_path(), self.is_backup(at)) {
+            (true, _) => "bridges",
+            (false, true) => "backup",
+            (false, false) => "servers",
         };
         let ca_file = self.tls.ca_file.iter();
         let ca_file = ca_file.map(|ca| NamedFile::watched(format!("{key}.ca_file"), ca, Use::CA));
-        let sockets = self.servers.iter().filter_map(|server| match server {
+        let servers = self.servers.iter().enumerate();
+        let sockets = servers.filter_map(|(at, server)| match server {
             ServerAddr::Unix(path) => {
+                let list = list(at);
                 Some(NamedFile::new(format!("{key}.{list}"), path, Use::SOCKET))
             }
             ServerAddr::Tcp { .. } => None,
@@ -290,6 +295,11 @@ impl UpstreamSpec {
             let mut others = other.servers.iter();
             others.any(|other| server.is_same_socket(other))
         })
+    }
+
+    /// Whether a server, by its position, gets requests only while no other one is up.
+    pub fn is_backup(&self, at: usize) -> bool {
+        at + self.backups >= self.servers.len()
     }
 
     /// Whether the path of a request names its server.

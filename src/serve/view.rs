@@ -130,7 +130,8 @@ impl WorkerView {
 
     /// Closes upstream connections that have been idle for too long.
     pub fn sweep(&self) {
-        all_pools(&self.upstreams).for_each(|pool| pool.sweep());
+        let clusters = self.upstreams.iter().map(|upstream| &upstream.cluster);
+        clusters.for_each(Cluster::sweep);
     }
 }
 

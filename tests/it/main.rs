@@ -8,6 +8,7 @@
 mod access_log;
 mod asap;
 mod audit;
+mod backup;
 mod balancers;
 mod behind_proxy;
 mod bosh;

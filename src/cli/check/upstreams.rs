@@ -27,9 +27,15 @@ pub(super) async fn ask_upstreams(config: &Config) -> Findings {
     let mut found = Findings::default();
     for (at, upstream) in config.routes.upstreams().iter().enumerate() {
         let routed = Routed::to(config, UpstreamId(at));
-        for (server, name) in upstream.servers.iter().zip(upstream.server_names()) {
+        let servers = upstream.servers.iter().zip(upstream.server_names());
+        for (at, (server, name)) in servers.enumerate() {
             let verdict = ask(upstream, server, &routed).await;
-            found.add(format_args!("{}  {name}", upstream.name), &verdict);
+            let kind = if upstream.is_backup(at) {
+                "backup "
+            } else {
+                ""
+            };
+            found.add(format_args!("{}  {kind}{name}", upstream.name), &verdict);
         }
     }
     found.titled("upstreams")

@@ -3,6 +3,7 @@
 
 mod acme;
 mod answers;
+mod backup;
 mod bridges;
 mod claims;
 mod control;

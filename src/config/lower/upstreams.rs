@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::backup;
 use super::bridges;
 use super::control::{self, ControlServer};
 use super::note_twice;
@@ -93,9 +94,9 @@ fn spec(
     note_keys_of_jitsi(&raw, diag);
     let protocol = raw.protocol();
     let bridges = bridges::ids(&raw, diag);
-    let all: Vec<_> = raw.all_servers().collect();
-    let servers: Box<[ServerAddr]> = all.iter().map(|server| server.value.clone()).collect();
-    note_servers(&raw, &all, diag)?;
+    let servers: Box<[ServerAddr]> = raw.all_servers().map(|s| s.value.clone()).collect();
+    backup::note(&raw, diag);
+    note_servers(&raw, diag)?;
     if !servers.is_empty() && !servers.iter().any(ServerAddr::is_tls) {
         let places = [
             raw.ca_file.as_ref().map(|f| &f.place),
@@ -122,6 +123,7 @@ fn spec(
     };
     Some(UpstreamSpec {
         name: name.into(),
+        backups: raw.backup_servers().count(),
         servers,
         bridges,
         balance: raw.balance.map_or(default, |balance| balance.value),
@@ -155,12 +157,8 @@ fn spec(
 }
 
 /// Reports a list without servers, and servers that are there twice; `None` if there is no list.
-fn note_servers(
-    raw: &RawUpstream,
-    all: &[&Spanned<ServerAddr>],
-    diag: &Diagnostics<'_>,
-) -> Option<()> {
-    note_twice(all, diag);
+fn note_servers(raw: &RawUpstream, diag: &Diagnostics<'_>) -> Option<()> {
+    note_twice(&raw.ordinary_servers().collect::<Vec<_>>(), diag);
     match (&raw.servers, &raw.bridges) {
         (None, None) => return None,
         (Some(servers), None) if servers.value.is_empty() => diag.problem(

@@ -28,6 +28,12 @@ section! {
         /// other id is 404, a bridge that accepts no connection 502. An id has up to 63 letters,
         /// digits, "-", "_" and ".". See [Bridges](routes.md#bridges).
         bridges: Spanned<Named<Spanned<ServerAddr>>> = optional("there are `servers`");
+        /// Servers that get requests only while none of `servers` is up; everything else here holds
+        /// for them too. When one of `servers` returns, new requests go there again, as to any
+        /// server that returns: an eighth of them at first, all after 9 s. Open WebSockets stay
+        /// where they are. A server with all its `max_connections` is not down. See
+        /// [Backup servers](routes.md#backup-servers).
+        backup: Spanned<List<ServerAddr>> = optional("no server waits for others to fail");
         /// What the servers speak. `janus-admin` and `kurento` are control ports: a route that lets
         /// everybody reach them is rejected, unless it says
         /// [`i_know_this_is_open`](#routesi_know_this_is_open). With `whip`, for WHIP and WHEP, a
@@ -127,8 +133,19 @@ impl RawUpstream {
         self.protocol.unwrap_or_default()
     }
 
-    /// All servers that are written and valid.
+    /// All servers that are written and valid, those of `backup` last.
     pub(in crate::config) fn all_servers(&self) -> impl Iterator<Item = &Spanned<ServerAddr>> {
+        self.ordinary_servers().chain(self.backup_servers())
+    }
+
+    /// The servers of `backup` that are valid.
+    pub(in crate::config) fn backup_servers(&self) -> impl Iterator<Item = &Spanned<ServerAddr>> {
+        let backup = self.backup.iter().flat_map(|backup| &backup.value);
+        backup.flatten()
+    }
+
+    /// The servers of `servers` and `bridges` that are valid.
+    pub(in crate::config) fn ordinary_servers(&self) -> impl Iterator<Item = &Spanned<ServerAddr>> {
         let servers = self.servers.iter().flat_map(|servers| &servers.value);
         let bridges = self.bridges.iter().flat_map(|bridges| &bridges.value);
         servers

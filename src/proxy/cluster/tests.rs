@@ -1,3 +1,5 @@
+mod backups;
+
 use std::time::Duration;
 
 use super::*;
@@ -8,12 +10,18 @@ use crate::slot::{MaxConnections, Sockets};
 use crate::tick::{TICK, Ticks};
 
 fn cluster(balance: Balance, count: usize) -> Cluster {
+    with_backups(balance, count, 0)
+}
+
+/// Some servers, of which the last ones are backups.
+fn with_backups(balance: Balance, count: usize, backups: usize) -> Cluster {
     let servers: Vec<_> = (0..count)
         .map(|at| format!("http://127.0.0.1:{}", 9000 + at).parse().unwrap())
         .collect();
     let spec = UpstreamSpec {
         name: "janus".into(),
         servers: servers.into(),
+        backups,
         bridges: [].into(),
         balance,
         protocol: Protocol::Janus,

@@ -188,18 +188,18 @@ fn target(routes: &RouteTable, route: &Route) -> String {
 
 fn upstreams(out: &mut String, board: &Board) {
     let (snapshot, counted) = (board.snapshot(), board.upstreams());
-    let row = |spec: &UpstreamSpec, first: bool, name: String| {
+    let row = |spec: &UpstreamSpec, at: usize, name: String| {
         let server = board.server(&spec.name, &name);
         let failures = counted.get(&spec.name).map_or(0, |c| {
             c.sum(|c| &c.unreachable) + c.sum(|c| &c.broken) + c.sum(|c| &c.late)
         });
         vec![
             text(&spec.name),
-            code(&name),
+            server_cell(&name, spec.is_backup(at)),
             Cell(state(server), false),
             text(spec.protocol.name()),
             number(server.busy as u64),
-            if first {
+            if at == 0 {
                 number(failures)
             } else {
                 Cell(String::new(), true)
@@ -211,7 +211,7 @@ fn upstreams(out: &mut String, board: &Board) {
         rows.extend(
             spec.server_names()
                 .enumerate()
-                .map(|(at, name)| row(spec, at == 0, name)),
+                .map(|(at, name)| row(spec, at, name)),
         );
     }
     table(
@@ -227,6 +227,14 @@ fn upstreams(out: &mut String, board: &Board) {
         ],
         &rows,
     );
+}
+
+fn server_cell(name: &str, is_backup: bool) -> Cell {
+    let Cell(mut name, is_number) = code(name);
+    if is_backup {
+        name += " <span class=\"soft\">backup</span>";
+    }
+    Cell(name, is_number)
 }
 
 fn state(server: Server) -> String {

@@ -50,7 +50,14 @@ impl Upstream {
     pub(crate) fn raw(
         script: impl Fn(&mut Conn) -> io::Result<()> + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::listening(TcpListener::bind("127.0.0.1:0").unwrap(), script)
+    }
+
+    /// Plays a script on each connection to a listener.
+    pub(crate) fn listening(
+        listener: TcpListener,
+        script: impl Fn(&mut Conn) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
         let addr = listener.local_addr().unwrap();
         let seen = Arc::new(Seen::default());
         let (script, shared) = (Arc::new(script), Arc::clone(&seen));

@@ -38,6 +38,7 @@ fn spec(server: &str, keep_alive: Duration) -> UpstreamSpec {
     UpstreamSpec {
         name: "app".into(),
         servers: [server.parse().unwrap()].into(),
+        backups: 0,
         bridges: [].into(),
         balance: Balance::RoundRobin,
         protocol: Protocol::Http,
