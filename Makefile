@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: help run test check bench bench-count fuzz dist
+.PHONY: help run test check bench bench-count chaos fuzz dist
 
 help:
 	@echo 'make run    the gateway in front of a Janus on this machine (installs one if missing)'
@@ -10,6 +10,7 @@ help:
 	@echo 'make check  format, lints, documentation'
 	@echo 'make bench  measurements beside nginx, HAProxy and Caddy'
 	@echo 'make bench-count  instructions per request, handshake and message, beside those recorded'
+	@echo 'make chaos  a minute of load while everything goes wrong; what is lost, and why'
 	@echo 'make dist   the binary to install, stripped, and its debug information'
 	@echo 'make fuzz   fuzzing, FUZZ_SECONDS (30) for each parser'
 
@@ -34,6 +35,9 @@ bench:
 
 bench-count:
 	benches/count/run.sh
+
+chaos:
+	scripts/chaos.sh
 
 fuzz:
 	fuzz/run.sh

@@ -1,0 +1,307 @@
+//! WebSockets: each stays open for as long as the load lasts, and each message has its answer.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+
+use super::super::client::frames::{Frame, Frames};
+use super::super::client::{PATIENCE, h1};
+use super::super::latency::Latency;
+use super::super::report::Report;
+use super::{Size, World};
+
+/// So many clients connect at a time in the beginning.
+const AT_A_TIME: usize = 64;
+
+/// What has become of WebSockets.
+#[derive(Debug, Default)]
+pub(crate) struct SocketCounts {
+    opened: AtomicUsize,
+    open: AtomicUsize,
+    sent: AtomicUsize,
+    answered: AtomicUsize,
+    /// Those of the real Janus that ended while it was down.
+    with_server: AtomicUsize,
+    /// Those that ended and need not have, by what was seen.
+    lost: Mutex<BTreeMap<String, usize>>,
+    latency: Latency,
+}
+
+/// What is at the other end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Peer {
+    Echo,
+    Janus,
+    RealJanus,
+}
+
+pub(super) fn start(world: &Arc<World>, size: Size) -> Vec<JoinHandle<()>> {
+    let turns = Arc::new(Semaphore::new(AT_A_TIME));
+    let peers = (0..size.sockets).map(|number| [Peer::Echo, Peer::Janus][number % 2]);
+    let peers = peers.chain((0..size.real_janus).map(|_| Peer::RealJanus));
+    peers
+        .enumerate()
+        .map(|(number, peer)| {
+            tokio::spawn(keep(Arc::clone(world), Arc::clone(&turns), number, peer))
+        })
+        .collect()
+}
+
+/// Opens a WebSocket and talks; again with a server that has been down.
+async fn keep(world: Arc<World>, turns: Arc<Semaphore>, number: usize, peer: Peer) {
+    while !world.is_stopped() {
+        let begun = Instant::now();
+        let counts = &world.sockets;
+        let opened = {
+            let _turn = turns.acquire().await;
+            open(&world, number, peer).await
+        };
+        let result = match opened {
+            Ok(mut socket) => {
+                counts.opened.fetch_add(1, Ordering::Relaxed);
+                counts.open.fetch_add(1, Ordering::Relaxed);
+                let result = socket.talk().await;
+                counts.open.fetch_sub(1, Ordering::Relaxed);
+                result
+            }
+            Err(error) => Err(io::Error::other(format!("it did not open: {error}"))),
+        };
+        let Err(error) = result else { return };
+        if peer == Peer::RealJanus && world.outage.includes(begun) {
+            counts.with_server.fetch_add(1, Ordering::Relaxed);
+        } else {
+            counts.lose(format!("{peer:?}: {error}"));
+        }
+        world.rest(10).await;
+    }
+}
+
+/// An open WebSocket of a client.
+struct Socket<'a> {
+    world: &'a World,
+    frames: Frames,
+    peer: Peer,
+    sent: u64,
+    /// Session and handle at a Janus.
+    ids: Value,
+}
+
+async fn open(world: &World, number: usize, peer: Peer) -> io::Result<Socket<'_>> {
+    let (path, protocol) = match peer {
+        Peer::Echo => ("/echo", ""),
+        Peer::Janus => ("/ws", "Sec-WebSocket-Protocol: janus-protocol\r\n"),
+        Peer::RealJanus => ("/real-ws", "Sec-WebSocket-Protocol: janus-protocol\r\n"),
+    };
+    let mut stream = world.door.h1(number).await?;
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{protocol}\r\n"
+    );
+    stream.write_all(request.as_bytes()).await?;
+    stream.flush().await?;
+    let mut buffer = BytesMut::new();
+    let head = h1::read_head(&mut stream, &mut buffer);
+    let late = |_| io::Error::from(io::ErrorKind::TimedOut);
+    let head = tokio::time::timeout(PATIENCE, head).await.map_err(late)??;
+    let status = head.map_or(0, |head| head.status);
+    if status != 101 {
+        return Err(io::Error::other(format!("status {status}")));
+    }
+    let mut socket = Socket {
+        world,
+        frames: Frames::client(stream, buffer),
+        peer,
+        sent: 0,
+        ids: json!({}),
+    };
+    match peer {
+        Peer::Echo => {}
+        Peer::Janus => socket.attach().await?,
+        // Keep-alives are of sessions alone.
+        Peer::RealJanus => socket.make_session().await?,
+    }
+    Ok(socket)
+}
+
+impl Socket<'_> {
+    async fn make_session(&mut self) -> io::Result<()> {
+        let made = self.ask(json!({"janus": "create"})).await?;
+        self.ids["session_id"] = made["data"]["id"].clone();
+        Ok(())
+    }
+
+    /// A session, and a handle of it.
+    async fn attach(&mut self) -> io::Result<()> {
+        self.make_session().await?;
+        let plugin = "janus.plugin.videoroom";
+        let made = self
+            .ask(json!({"janus": "attach", "plugin": plugin}))
+            .await?;
+        self.ids["handle_id"] = made["data"]["id"].clone();
+        Ok(())
+    }
+
+    /// Sends messages and waits for their answers, until the load stops.
+    async fn talk(&mut self) -> io::Result<()> {
+        loop {
+            self.pause().await?;
+            if self.world.is_stopped() {
+                return self.close().await;
+            }
+            let sent = Instant::now();
+            let message = match self.peer {
+                Peer::Echo => json!({"echo": "this"}),
+                Peer::Janus => json!({"janus": "message", "body": {"request": "configure"}}),
+                Peer::RealJanus => json!({"janus": "keepalive"}),
+            };
+            self.ask(message).await?;
+            self.world.sockets.latency.add(sent.elapsed());
+        }
+    }
+
+    /// What answers a message: it has the same transaction.
+    async fn ask(&mut self, mut message: Value) -> io::Result<Value> {
+        self.sent += 1;
+        let transaction = Value::from(format!("{}", self.sent));
+        message["transaction"] = transaction.clone();
+        for (name, value) in self.ids.as_object().into_iter().flatten() {
+            message[name] = value.clone();
+        }
+        let counts = &self.world.sockets;
+        counts.sent.fetch_add(1, Ordering::Relaxed);
+        self.frames
+            .send_text(message.to_string().as_bytes())
+            .await?;
+        let answer = async {
+            loop {
+                let text = self.text().await?;
+                let answer: Value = serde_json::from_slice(&text).unwrap_or_default();
+                if answer["transaction"] == transaction {
+                    return io::Result::Ok(answer);
+                }
+            }
+        };
+        let late = |_| io::Error::other("a message was not answered");
+        let answer = tokio::time::timeout(PATIENCE, answer)
+            .await
+            .map_err(late)??;
+        if answer["janus"] == "error" {
+            return Err(io::Error::other(format!("refused: {answer}")));
+        }
+        counts.answered.fetch_add(1, Ordering::Relaxed);
+        Ok(answer)
+    }
+
+    /// Listens while there is nothing to say.
+    async fn pause(&mut self) -> io::Result<()> {
+        let world = self.world;
+        let rest = world.rest(40);
+        tokio::pin!(rest);
+        loop {
+            tokio::select! {
+                () = &mut rest => return Ok(()),
+                frame = self.frames.next() => {
+                    self.handle(frame?).await?;
+                }
+            }
+            if world.is_stopped() {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn text(&mut self) -> io::Result<Vec<u8>> {
+        loop {
+            let frame = self.frames.next().await?;
+            if let Some(text) = self.handle(frame).await? {
+                return Ok(text);
+            }
+        }
+    }
+
+    /// The text of a frame, if it is one.
+    async fn handle(&mut self, frame: Frame) -> io::Result<Option<Vec<u8>>> {
+        match frame {
+            Frame::Text(text) => return Ok(Some(text)),
+            Frame::Ping(payload) => self.frames.send_pong(&payload).await?,
+            Frame::Pong => {}
+            Frame::Close(code, reason) => {
+                return Err(io::Error::other(format!("closed with {code} {reason:?}")));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Closes it as a browser does, and waits for the other side.
+    async fn close(&mut self) -> io::Result<()> {
+        self.frames.send_close(1000).await?;
+        let closed = async {
+            loop {
+                if let Frame::Close(..) = self.frames.next().await? {
+                    return io::Result::Ok(());
+                }
+            }
+        };
+        let late = |_| io::Error::other("its close was not answered");
+        tokio::time::timeout(Duration::from_secs(20), closed)
+            .await
+            .map_err(late)?
+    }
+}
+
+impl SocketCounts {
+    /// How many are open now.
+    pub(crate) fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// How many have ended that need not have.
+    pub(crate) fn lost(&self) -> usize {
+        self.lost.lock().unwrap().values().sum()
+    }
+
+    /// One has ended; a reason that is new is shown at once.
+    fn lose(&self, reason: String) {
+        let mut lost = self.lost.lock().unwrap();
+        if !lost.contains_key(&reason) {
+            println!("    a WebSocket is lost, {reason}");
+        }
+        *lost.entry(reason).or_default() += 1;
+    }
+
+    /// Writes down what has become of them.
+    pub(crate) fn judge(&self, report: &mut Report) {
+        let get = |count: &AtomicUsize| count.load(Ordering::Relaxed);
+        let (sent, answered) = (get(&self.sent), get(&self.answered));
+        let with_server = get(&self.with_server);
+        report.row(
+            "WebSockets",
+            format!(
+                "{} opened, {with_server} ended with their server, {} lost",
+                get(&self.opened),
+                self.lost()
+            ),
+        );
+        report.row(
+            "their messages",
+            format!("{sent} sent, {answered} answered"),
+        );
+        report.row("their answers", self.latency.take());
+        for (reason, count) in self.lost.lock().unwrap().iter() {
+            report.fail(format!("{count} × WebSocket lost, {reason}"));
+        }
+        // One message at a time on each: those that ended with their server took one with them.
+        report.check(
+            sent - answered <= with_server + self.lost(),
+            format!("{} messages have no answer", sent - answered),
+        );
+    }
+}

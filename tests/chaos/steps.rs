@@ -1,0 +1,342 @@
+//! A minute of constant load, while everything that can go wrong does.
+//!
+//! What happens, and when, is one list: [`timetable`].
+
+use std::process::Output;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::client::Door;
+use super::gateway::{Gateway, Usage};
+use super::ledger::Ledger;
+use super::load::{Load, Size, World};
+use super::report::Report;
+use super::server::{Manner, Server};
+use super::support::pebble::{Options, Pebble};
+use super::support::{Folder, Process, free_ports, until};
+use super::threads::Threads;
+
+const SIZE: Size = Size {
+    h1: 30,
+    h2: 6,
+    few: 6,
+    polls: 100,
+    sockets: 2000,
+    real_janus: 10,
+    pause: Duration::from_millis(200),
+};
+const RELOADS: u32 = 20;
+/// What `ianitor check` of memory allows: a tenth, and what a process differs by from run to run.
+const GROWTH: f64 = 1.1;
+
+/// Something that happens during the load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Reload,
+    /// With a file that is broken.
+    BrokenReload,
+    Upgrade,
+    /// To a binary that is none, and once more to one that cannot read the file.
+    BrokenUpgrade,
+    /// A certificate becomes due.
+    Order,
+    KillJanus,
+    StartJanus,
+}
+
+/// A minute; `CHAOS_SECONDS` says otherwise.
+fn length() -> Duration {
+    let seconds = std::env::var("CHAOS_SECONDS").ok();
+    Duration::from_secs(seconds.map_or(60, |text| text.parse().unwrap()))
+}
+
+/// What happens when.
+fn timetable(length: Duration) -> Vec<(Duration, Step)> {
+    let reloads = (1..=RELOADS).map(|number| {
+        let step = if number % 5 == 0 {
+            Step::BrokenReload
+        } else {
+            Step::Reload
+        };
+        (length * number / (RELOADS + 1), step)
+    });
+    let at = |sixtieth: u32| length * sixtieth / 60;
+    let others = [
+        (at(20), Step::KillJanus),
+        (at(26), Step::StartJanus),
+        (at(44), Step::Order),
+        (at(15), Step::Upgrade),
+        (at(33), Step::BrokenUpgrade),
+        // The order of a second before is under way.
+        (at(45), Step::Upgrade),
+    ];
+    let mut all: Vec<_> = reloads.chain(others).collect();
+    all.sort_by_key(|(time, _)| *time);
+    all
+}
+
+/// What is in the gateway's file.
+struct Setup {
+    /// Ports of the servers: app, healthy, healthy, ill, slow, janus, and the real Janus' two.
+    ports: [u16; 6],
+    real: [u16; 2],
+    directory: String,
+    ca: String,
+    http: u16,
+    hosts: usize,
+}
+
+/// Everything that a step may need.
+struct Scene<'a> {
+    gateway: Gateway,
+    setup: Setup,
+    janus: Process,
+    janus_ports: [u16; 4],
+    janus_folder: Folder,
+    world: Arc<World>,
+    reloads: u32,
+    report: &'a mut Report,
+}
+
+/// The case.
+pub(crate) fn run(report: &mut Report) {
+    let threads = Threads::start();
+    let ledger = Arc::<Ledger>::default();
+    let folder = Folder::new("chaos");
+    let [https, status, http] = free_ports();
+    let pebble = Pebble::start(&folder, Options::at([http, https]));
+    let janus_folder = Folder::new("chaos-janus");
+    let janus_ports = free_ports();
+    let janus = Process::janus(&janus_folder, janus_ports, "secret");
+    let setup = Setup {
+        ports: threads.servers.block_on(servers(&ledger)),
+        real: [janus_ports[0], janus_ports[1]],
+        directory: pebble.directory(),
+        ca: pebble.ca.display().to_string(),
+        http,
+        hosts: 1,
+    };
+    let gateway = Gateway::start(folder, [https, status], &setup.text(0));
+    let door = Door::new(https, &gateway.folder.join("certs/ca.pem"));
+    let world = World::new(&door, &ledger, SIZE.pause);
+    until("the first certificate", || pebble.certificates() == 1);
+    let load = Load::start(&threads, &world, SIZE);
+    // What is grown by the handshakes goes back meanwhile.
+    thread::sleep(Duration::from_secs(5));
+    let before = gateway.usage();
+    println!("    {} WebSockets are open: {before}", world.sockets.open());
+    let mut scene = Scene {
+        gateway,
+        setup,
+        janus,
+        janus_ports,
+        janus_folder,
+        world,
+        reloads: 0,
+        report,
+    };
+    scene.play();
+    let after = again(&threads, &mut scene, load);
+    scene.memory(before, after);
+    let orders = pebble.orders();
+    scene
+        .report
+        .row("orders at the CA", format!("{orders} for 2 certificates"));
+    scene
+        .report
+        .check(orders == 2, format!("{orders} orders for 2 certificates"));
+    scene.gateway.stop();
+    ledger.judge(scene.report);
+    scene.world.sockets.judge(scene.report);
+    scene
+        .report
+        .row("answers that come at once", ledger.prompt.take());
+}
+
+/// What is used by the same load, once more, when all that has happened is over. The load is
+/// stopped in between, so that older processes end.
+fn again(threads: &Threads, scene: &mut Scene<'_>, load: Load) -> Usage {
+    load.stop(threads);
+    scene.gateway.is_alone();
+    let load = Load::start(threads, &scene.world, SIZE);
+    thread::sleep(Duration::from_secs(5));
+    let usage = scene.gateway.usage();
+    load.stop(threads);
+    usage
+}
+
+async fn servers(ledger: &Arc<Ledger>) -> [u16; 6] {
+    [
+        Server::start("app", Manner::Healthy, ledger).await,
+        Server::start("one", Manner::Healthy, ledger).await,
+        Server::start("two", Manner::Healthy, ledger).await,
+        Server::start("ill", Manner::ResetsEveryThird, ledger).await,
+        Server::start("slow", Manner::Slow, ledger).await,
+        Server::start("janus", Manner::Janus, ledger).await,
+    ]
+}
+
+impl Scene<'_> {
+    fn play(&mut self) {
+        let (begun, length) = (Instant::now(), length());
+        let has_upgrades = self.gateway.has_command("upgrade");
+        for (time, step) in timetable(length) {
+            if !has_upgrades && matches!(step, Step::Upgrade | Step::BrokenUpgrade) {
+                continue;
+            }
+            thread::sleep((begun + time).saturating_duration_since(Instant::now()));
+            self.step(step);
+            println!(
+                "    {:>4.1} s {step:?}: {} requests and {} WebSockets lost so far",
+                begun.elapsed().as_secs_f64(),
+                self.world.ledger.failures(),
+                self.world.sockets.lost()
+            );
+        }
+        thread::sleep((begun + length).saturating_duration_since(Instant::now()));
+    }
+
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Reload => {
+                self.reloads += 1;
+                self.gateway.write(&self.setup.text(self.reloads));
+                self.expect("reload", true);
+            }
+            Step::BrokenReload => {
+                let text = self.setup.text(self.reloads);
+                self.gateway
+                    .write(&text.replace("upstream = \"app\"", "upstream = \"gone\""));
+                self.expect("reload", false);
+                self.gateway.write(&text);
+            }
+            Step::Upgrade => self.upgrade(),
+            Step::BrokenUpgrade => self.break_upgrade(),
+            Step::Order => {
+                self.setup.hosts += 1;
+                self.step(Step::Reload);
+            }
+            Step::KillJanus => {
+                self.world.outage.begin();
+                self.janus.kill();
+            }
+            Step::StartJanus => {
+                self.janus = Process::janus(&self.janus_folder, self.janus_ports, "secret");
+                self.world.outage.end();
+            }
+        }
+    }
+
+    fn upgrade(&mut self) {
+        let before = self.gateway.processes();
+        self.expect("upgrade", true);
+        let after = self.gateway.processes();
+        let is_new = after.len() == before.len() + 1;
+        self.report.check(
+            is_new,
+            format!("processes before and after an upgrade: {before:?}, {after:?}"),
+        );
+    }
+
+    fn break_upgrade(&mut self) {
+        let before = self.gateway.processes();
+        self.gateway.replace_binary(b"this is no program");
+        self.expect("upgrade", false);
+        self.gateway.restore_binary();
+        let text = self.setup.text(self.reloads);
+        self.gateway
+            .write(&text.replace("upstream = \"app\"", "upstream = \"gone\""));
+        self.expect("upgrade", false);
+        self.gateway.write(&text);
+        let after = self.gateway.processes();
+        self.report.check(
+            before == after,
+            format!("processes before and after upgrades that failed: {before:?}, {after:?}"),
+        );
+    }
+
+    /// A command about the gateway, and whether it must go well.
+    fn expect(&mut self, command: &str, is_good: bool) {
+        let output = self.gateway.command(command);
+        let Output { status, .. } = output;
+        let reason = format!("ianitor {command}: {output:?}");
+        self.report.check(status.success() == is_good, reason);
+    }
+
+    fn memory(&mut self, before: Usage, after: Usage) {
+        self.report.row("before, with all WebSockets open", before);
+        self.report.row("after, with the same load", after);
+        let growth = after.mib() / before.mib();
+        let text = format!("memory has grown: {before}, then {after}");
+        self.report.check(growth <= GROWTH, text);
+    }
+}
+
+impl Setup {
+    /// The file, which differs with each reload.
+    fn text(&self, reload: u32) -> String {
+        let Self {
+            ports: [app, one, two, ill, slow, janus],
+            real: [real, real_ws],
+            directory,
+            ca,
+            http,
+            hosts,
+        } = self;
+        let hosts: Vec<_> = (0..*hosts)
+            .map(|number| format!("{{ hosts = [\"h{number}.test\"] }}"))
+            .collect();
+        let hosts = hosts.join(", ");
+        let url = |port: &u16| format!("\"http://127.0.0.1:{port}\"");
+        let upstream = |name: &str, servers: &[&u16], more: &str| {
+            let servers: Vec<_> = servers.iter().map(|port| url(port)).collect();
+            let servers = servers.join(", ");
+            format!("[upstreams.{name}]\nservers = [{servers}]\n{more}\n")
+        };
+        let janus_lines = "protocol = \"janus\"";
+        let upstreams = [
+            upstream("app", &[app], ""),
+            upstream("pool", &[one, two, ill], "balance = \"round_robin\""),
+            upstream("ill", &[ill], ""),
+            upstream("slow", &[slow], ""),
+            upstream("janus", &[janus], janus_lines),
+            upstream("real", &[real], janus_lines),
+            upstream("real-ws", &[real_ws], janus_lines),
+        ];
+        let routes = [
+            route("/app", "app", "open"),
+            route("/echo", "app", "open"),
+            route("/pool", "pool", "open"),
+            route("/ill", "ill", "open"),
+            route("/slow", "slow", "open"),
+            route("/rest", "janus", "callers"),
+            route("/ws", "janus", "callers"),
+            route_as("/real", "real", "callers", "/janus"),
+            route_as("/real-ws", "real-ws", "callers", "/"),
+            // Each reload has something of its own.
+            route(&format!("/reload-{reload}"), "app", "open"),
+        ];
+        format!(
+            "[listen]\nhttps = [\"127.0.0.1:{{HTTPS}}\"]\nhttp = [\"127.0.0.1:{http}\"]\n\
+             status = \"127.0.0.1:{{STATUS}}\"\nworkers = 2\n\
+             [log]\naccess = true\naudit = \"stdout\"\n\
+             [tls]\nself_signed = [\"localhost\"]\n\
+             [acme]\ndirectory = \"{directory}\"\ndirectory_ca = \"{ca}\"\nstore = \"acme\"\n\
+             certificates = [{hosts}]\n\
+             [policies.callers]\nallow = [\"127.0.0.0/8\"]\nmessages = [\"janus-caller\"]\n\
+             {}{}",
+            upstreams.concat(),
+            routes.concat()
+        )
+    }
+}
+
+fn route(path: &str, upstream: &str, policy: &str) -> String {
+    format!("[[routes]]\npath = \"{path}\"\nupstream = \"{upstream}\"\npolicy = \"{policy}\"\n")
+}
+
+/// The same for a server that knows the path by another name.
+fn route_as(path: &str, upstream: &str, policy: &str, name: &str) -> String {
+    format!("{}rewrite = \"{name}\"\n", route(path, upstream, policy))
+}
