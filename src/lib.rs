@@ -74,6 +74,7 @@ pub mod resolve;
 pub mod secret;
 pub mod slot;
 pub mod socket;
+pub mod systemd;
 pub mod telemetry;
 pub mod tick;
 

@@ -42,6 +42,12 @@ impl Drain {
         }
     }
 
+    /// How long it takes at most, until the last close frames are sent.
+    pub fn longest(&self) -> Duration {
+        let open = self.requests.max(self.tunnels);
+        self.delay.saturating_add(open)
+    }
+
     fn times(&self) -> DrainTimes {
         DrainTimes {
             requests: self.requests,
@@ -93,7 +99,7 @@ impl Running {
         if self.wait_empty(deadline).await > 0 {
             tracing::info!(
                 connections = self.connections(),
-                websockets = self.board.tunnels(),
+                websockets = self.tunnels(),
                 "the drain time is over: closing what is open"
             );
             self.send_all(|| Command::CloseTunnels);
@@ -125,7 +131,7 @@ impl Running {
                 logged = now;
                 tracing::info!(
                     connections = self.connections(),
-                    websockets = self.board.tunnels(),
+                    websockets = self.tunnels(),
                     seconds_left = left.map(|left| left.as_secs()),
                     "draining"
                 );

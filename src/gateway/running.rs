@@ -56,6 +56,11 @@ impl Running {
         self.shared.slots.open()
     }
 
+    /// Open WebSockets.
+    pub fn tunnels(&self) -> u64 {
+        self.board.tunnels()
+    }
+
     /// Certificates that are served beside those of `[tls]`. When it changes,
     /// [`Running::follow_certificates`] is due.
     pub fn cert_cache(&self) -> &Arc<CertCache> {

@@ -29,6 +29,7 @@ const VOCABULARY: &[&str] = &[
     "secret",
     "slot",
     "socket",
+    "systemd",
     "tick",
 ];
 
@@ -49,6 +50,7 @@ const MAP: &[(&str, &[&str])] = &[
     ("registry", &[]),
     ("slot", &[]),
     ("socket", &[]),
+    ("systemd", &[]),
     ("tick", &[]),
     ("telemetry", &[]),
     ("resolve", &["telemetry"]),

@@ -81,6 +81,7 @@ mod smuggling;
 mod smuggling_answers;
 mod status_hosts;
 mod streaming;
+mod systemd;
 mod tenants;
 mod tls;
 mod token_command;

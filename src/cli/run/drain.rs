@@ -1,12 +1,18 @@
 //! The end of `ianitor run`: a drain, which a second signal cuts short.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use ianitor::control::OpenRequests;
 use ianitor::gateway::Running;
+use ianitor::systemd;
 
 use super::super::output::EXIT_FAILED;
 use super::super::signals::Signals;
+use super::beat;
+
+/// The time after a drain: for the last close frames, and for background tasks.
+const REST: Duration = Duration::from_secs(10);
 
 /// Drains the gateway and stops it.
 pub(super) async fn drain(
@@ -19,9 +25,18 @@ pub(super) async fn drain(
         connections = running.connections(),
         "draining; a second signal stops at once"
     );
-    let closed = tokio::select! {
-        closed = running.drain(running.drain_to_stop()) => Some(closed),
-        () = signals.stop() => None,
+    let how = running.drain_to_stop();
+    systemd::stopping(&beat::state("draining", &running), how.longest() + REST);
+    let closed = {
+        let mut drained = std::pin::pin!(running.drain(how));
+        let mut beat = systemd::Beat::new();
+        loop {
+            tokio::select! {
+                closed = &mut drained => break Some(closed),
+                () = signals.stop() => break None,
+                () = beat.next() => beat::report("draining", &running),
+            }
+        }
     };
     requests.finish().await;
     running.stop();

@@ -1,6 +1,7 @@
 //! `ianitor run`: the control runtime on the main thread, signals, reloads, the drain.
 
 mod answer;
+mod beat;
 mod drain;
 mod reload;
 
@@ -13,6 +14,7 @@ use ianitor::config;
 use ianitor::control::{Change, Control, OpenError};
 use ianitor::exposure;
 use ianitor::gateway::{FILE_CHECK_INTERVAL, Gateway, Running, StartError};
+use ianitor::systemd;
 use ianitor::telemetry::{self, Chain, LogSpec, Logs};
 use tokio::time::MissedTickBehavior;
 
@@ -134,8 +136,11 @@ async fn serve(
     let mut look = tokio::time::interval(FILE_CHECK_INTERVAL);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let cert_cache = Arc::clone(running.cert_cache());
+    let mut beat = systemd::Beat::new();
+    beat::ready(&running);
     loop {
         tokio::select! {
+            () = beat.next() => beat::report("accepting", &running),
             _ = look.tick() => running.follow_files().await,
             () = cert_cache.changed() => running.follow_certificates().await,
             // The log has everything that the answer has.

@@ -4,10 +4,11 @@ use http::StatusCode;
 use ianitor::config::{self, Config};
 use ianitor::control::{CallError, CallResult, Control};
 use ianitor::gateway::Running;
+use ianitor::systemd;
 use ianitor::telemetry::Chain;
 use serde_json::json;
 
-use super::{Started, warn};
+use super::{Started, beat, warn};
 
 /// Reads the configuration and puts it into force; the log has everything that the answer has.
 pub(super) async fn reload(
@@ -15,8 +16,10 @@ pub(super) async fn reload(
     control: &mut Control,
     started: &Started<'_>,
 ) -> CallResult {
+    systemd::reloading();
     let failure = match apply(running, control, started).await {
         Ok(warnings) => {
+            beat::ready(running);
             tracing::info!(config = %started.config.display(), "reloaded");
             // The caller may be in another folder.
             let shown = |path| std::path::absolute(path).unwrap_or_default();
@@ -28,6 +31,7 @@ pub(super) async fn reload(
         }
         Err(failure) => failure,
     };
+    systemd::ready(&beat::state("accepting, not reloaded", running));
     tracing::error!("not reloaded; the current configuration stays in force:");
     for problem in &failure.problems {
         tracing::error!("{problem}");
