@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: help run test check bench bench-count chaos fuzz dist
+.PHONY: help run test check bench bench-count chaos soak fuzz dist
 
 help:
 	@echo 'make run    the gateway in front of a Janus on this machine (installs one if missing)'
@@ -11,6 +11,7 @@ help:
 	@echo 'make bench  measurements beside nginx, HAProxy and Caddy'
 	@echo 'make bench-count  instructions per request, handshake and message, beside those recorded'
 	@echo 'make chaos  a minute of load while everything goes wrong; what is lost, and why'
+	@echo 'make soak   the same load for SOAK (10m): what grows'
 	@echo 'make dist   the binary to install, stripped, and its debug information'
 	@echo 'make fuzz   fuzzing, FUZZ_SECONDS (30) for each parser'
 
@@ -38,6 +39,9 @@ bench-count:
 
 chaos:
 	scripts/chaos.sh
+
+soak:
+	scripts/chaos.sh soak
 
 fuzz:
 	fuzz/run.sh

@@ -6,6 +6,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::report::Report;
 use super::support::{Folder, until};
 
 /// Processes of one gateway: the one in charge, and older ones that still drain.
@@ -64,8 +65,14 @@ impl Gateway {
         write_file(&self.folder, [self.https, self.status], text);
     }
 
-    /// What a command about it says.
-    pub(crate) fn command(&self, name: &str) -> Output {
+    /// A command about it, and whether it must go well.
+    pub(crate) fn must(&self, report: &mut Report, name: &str, is_good: bool) {
+        let output = self.command(name);
+        let reason = format!("ianitor {name}: {output:?}");
+        report.check(output.status.success() == is_good, reason);
+    }
+
+    fn command(&self, name: &str) -> Output {
         Command::new(original())
             .arg(name)
             .arg("--config")

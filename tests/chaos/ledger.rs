@@ -4,9 +4,9 @@
 //! was there for it and the client has no complete response; it is doubled if servers have received
 //! it more often than the client meant.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::latency::Latency;
 use super::report::Report;
@@ -64,10 +64,19 @@ struct Entry {
     repeats: u32,
 }
 
+/// Requests by number: the first ones are only counted.
+#[derive(Debug, Default)]
+struct Pages {
+    settled: usize,
+    open: VecDeque<Entry>,
+    tally: BTreeMap<Kind, BTreeMap<Verdict, usize>>,
+    reasons: BTreeMap<String, usize>,
+}
+
 /// All requests of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
-    entries: Mutex<Vec<Entry>>,
+    pages: Mutex<Pages>,
     /// How long the answers took that were at once, and those of other kinds.
     pub(crate) prompt: Latency,
 }
@@ -81,6 +90,16 @@ enum Verdict {
     ServerDown,
     Doubled,
     Lost,
+}
+
+/// A server may still note something about a request for so long.
+const LATEST: Duration = Duration::from_secs(120);
+
+impl Verdict {
+    /// Whether it speaks against the gateway.
+    fn is_bad(self) -> bool {
+        matches!(self, Self::Lost | Self::Doubled)
+    }
 }
 
 impl Kind {
@@ -115,21 +134,21 @@ impl Kind {
 impl Ledger {
     /// A new request, by its number.
     pub(crate) fn begin(&self, kind: Kind) -> usize {
-        let mut entries = self.entries.lock().unwrap();
-        entries.push(Entry {
+        let mut pages = self.pages.lock().unwrap();
+        pages.open.push_back(Entry {
             kind,
             begun: Instant::now(),
             seen: Vec::new(),
             end: None,
             repeats: 0,
         });
-        entries.len() - 1
+        pages.settled + pages.open.len() - 1
     }
 
     /// What a server does with a request.
     pub(crate) fn note(&self, number: usize, server: &'static str, deed: Deed) {
-        let mut entries = self.entries.lock().unwrap();
-        let Some(entry) = entries.get_mut(number) else {
+        let mut pages = self.pages.lock().unwrap();
+        let Some(entry) = pages.entry(number) else {
             return;
         };
         match entry.seen.last_mut() {
@@ -141,54 +160,82 @@ impl Ledger {
     /// The client sends it once more: its connection was closed as idle while it was on its way, or
     /// the server has said that it will not be answered there.
     pub(crate) fn repeat(&self, number: usize) {
-        self.entries.lock().unwrap()[number].repeats += 1;
+        let mut pages = self.pages.lock().unwrap();
+        pages.entry(number).unwrap().repeats += 1;
     }
 
     /// The client is done with it.
     pub(crate) fn end(&self, number: usize, end: End) {
-        let mut entries = self.entries.lock().unwrap();
-        let entry = &mut entries[number];
+        let mut pages = self.pages.lock().unwrap();
+        let entry = pages.entry(number).unwrap();
         if matches!(end, End::Answered) && entry.kind.is_prompt() {
             self.prompt.add(entry.begun.elapsed());
         }
         entry.end = Some(end);
     }
 
-    /// How many requests are not answered yet, or failed.
+    /// How many have been lost or doubled so far. What ended long ago is only counted from now on.
     pub(crate) fn failures(&self) -> usize {
-        let entries = self.entries.lock().unwrap();
-        let is_failed =
-            |entry: &&Entry| matches!(entry.verdict(), Some((Verdict::Lost | Verdict::Doubled, _)));
-        entries.iter().filter(is_failed).count()
+        let mut pages = self.pages.lock().unwrap();
+        pages.settle(LATEST);
+        let settled: usize = pages.reasons.values().sum();
+        let is_bad =
+            |entry: &&Entry| matches!(entry.verdict(), Some((verdict, _)) if verdict.is_bad());
+        settled + pages.open.iter().filter(is_bad).count()
+    }
+
+    /// How many there were.
+    pub(crate) fn count(&self) -> usize {
+        let pages = self.pages.lock().unwrap();
+        pages.settled + pages.open.len()
     }
 
     /// Writes down what has become of all requests.
     pub(crate) fn judge(&self, report: &mut Report) {
-        let entries = self.entries.lock().unwrap();
-        let mut kinds: BTreeMap<Kind, BTreeMap<Verdict, usize>> = BTreeMap::new();
-        let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
-        for entry in entries.iter() {
-            let unknown = || (Verdict::Lost, "the client never got to its end".to_owned());
-            let (verdict, reason) = entry.verdict().unwrap_or_else(unknown);
-            *kinds
-                .entry(entry.kind)
-                .or_default()
-                .entry(verdict)
-                .or_default() += 1;
-            if matches!(verdict, Verdict::Lost | Verdict::Doubled) {
-                let text = format!("{}, {verdict}: {reason}", entry.kind.name());
-                *reasons.entry(text).or_default() += 1;
-            }
-        }
-        for (kind, verdicts) in kinds {
+        let mut pages = self.pages.lock().unwrap();
+        pages.settle(Duration::ZERO);
+        for (kind, verdicts) in &pages.tally {
             let texts: Vec<_> = verdicts
                 .iter()
                 .map(|(verdict, count)| format!("{count} {verdict}"))
                 .collect();
             report.row(kind.name(), texts.join(", "));
         }
-        for (reason, count) in reasons {
+        for (reason, count) in &pages.reasons {
             report.fail(format!("{count} × {reason}"));
+        }
+        let waiting = pages.open.len();
+        report.check(
+            waiting == 0,
+            format!("{waiting} requests never came to their end"),
+        );
+    }
+}
+
+impl Pages {
+    fn entry(&mut self, number: usize) -> Option<&mut Entry> {
+        self.open.get_mut(number.checked_sub(self.settled)?)
+    }
+
+    /// Counts those that began so long ago and have ended, up to the first that has not.
+    fn settle(&mut self, age: Duration) {
+        while let Some(entry) = self.open.front()
+            && entry.begun.elapsed() >= age
+            && let Some((verdict, reason)) = entry.verdict()
+        {
+            let kind = entry.kind;
+            *self
+                .tally
+                .entry(kind)
+                .or_default()
+                .entry(verdict)
+                .or_default() += 1;
+            if verdict.is_bad() {
+                let text = format!("{}, {verdict}: {reason}", kind.name());
+                *self.reasons.entry(text).or_default() += 1;
+            }
+            self.open.pop_front();
+            self.settled += 1;
         }
     }
 }

@@ -17,6 +17,8 @@ mod ledger;
 mod load;
 mod report;
 mod server;
+mod setup;
+mod soak;
 mod steps;
 #[path = "../real/support/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "the cases here need a part of it")]
@@ -34,11 +36,18 @@ struct Case {
     run: fn(&mut Report),
 }
 
-const CASES: [Case; 1] = [Case {
-    name: "load",
-    is_usual: true,
-    run: steps::run,
-}];
+const CASES: [Case; 2] = [
+    Case {
+        name: "load",
+        is_usual: true,
+        run: steps::run,
+    },
+    Case {
+        name: "soak",
+        is_usual: false,
+        run: soak::run,
+    },
+];
 
 /// Runs the cases that are named, or the usual ones.
 fn main() -> ExitCode {

@@ -6,7 +6,8 @@ use std::fmt::Display;
 #[derive(Debug)]
 pub(crate) struct Report {
     case: &'static str,
-    rows: Vec<(String, String)>,
+    head: Vec<String>,
+    rows: Vec<Vec<String>>,
     failures: Vec<String>,
 }
 
@@ -14,14 +15,27 @@ impl Report {
     pub(crate) fn new(case: &'static str) -> Self {
         Self {
             case,
+            head: vec![String::new(), String::new()],
             rows: Vec::new(),
             failures: Vec::new(),
         }
     }
 
+    /// Names of columns, for a table with others than two without names.
+    pub(crate) fn head(&mut self, names: &[&str]) {
+        self.head = names.iter().map(ToString::to_string).collect();
+    }
+
     /// One more row.
     pub(crate) fn row(&mut self, what: impl Display, value: impl Display) {
-        self.rows.push((what.to_string(), value.to_string()));
+        self.cells(&[&what, &value]);
+    }
+
+    /// The same with as many cells as there are columns.
+    pub(crate) fn cells(&mut self, cells: &[&dyn Display]) {
+        assert_eq!(cells.len(), self.head.len());
+        self.rows
+            .push(cells.iter().map(ToString::to_string).collect());
     }
 
     /// A reason for the case to fail.
@@ -43,17 +57,27 @@ impl Report {
 
     /// The table, as Markdown.
     pub(crate) fn print(&self) {
-        let width = |column: fn(&(String, String)) -> &String| {
-            let widths = self.rows.iter().map(|row| column(row).chars().count());
-            widths.max().unwrap_or(0).max(3)
+        let widths: Vec<usize> = (0..self.head.len())
+            .map(|at| {
+                let rows = self.rows.iter().chain([&self.head]);
+                rows.map(|row| row[at].chars().count())
+                    .max()
+                    .unwrap_or(0)
+                    .max(3)
+            })
+            .collect();
+        let line = |row: &Vec<String>| {
+            let cells = row.iter().zip(&widths);
+            let cells = cells.map(|(cell, width)| format!(" {cell:width$} |"));
+            println!("|{}", cells.collect::<String>());
         };
-        let (left, right) = (width(|row| &row.0), width(|row| &row.1));
         println!("\n## {}\n", self.case);
-        println!("| {:left$} | {:right$} |", "", "");
-        println!("|{}|{}|", "-".repeat(left + 2), "-".repeat(right + 2));
-        for (what, value) in &self.rows {
-            println!("| {what:left$} | {value:right$} |");
-        }
+        line(&self.head);
+        let dashes = widths
+            .iter()
+            .map(|width| format!("{}|", "-".repeat(width + 2)));
+        println!("|{}", dashes.collect::<String>());
+        self.rows.iter().for_each(line);
         match self.failures.as_slice() {
             [] => println!("\n{}: passed", self.case),
             failures => {

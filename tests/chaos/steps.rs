@@ -2,7 +2,6 @@
 //!
 //! What happens, and when, is one list: [`timetable`].
 
-use std::process::Output;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,7 +11,7 @@ use super::gateway::{Gateway, Usage};
 use super::ledger::Ledger;
 use super::load::{Load, Size, World};
 use super::report::Report;
-use super::server::{Manner, Server};
+use super::setup::{Acme, Setup};
 use super::support::pebble::{Options, Pebble};
 use super::support::{Folder, Process, free_ports, until};
 use super::threads::Threads;
@@ -22,12 +21,14 @@ const SIZE: Size = Size {
     h2: 6,
     few: 6,
     polls: 100,
-    sockets: 2000,
+    raw: 1000,
+    understood: 1000,
+    lifetime: None,
     real_janus: 10,
     pause: Duration::from_millis(200),
 };
 const RELOADS: u32 = 20;
-/// What `ianitor check` of memory allows: a tenth, and what a process differs by from run to run.
+/// What may be used more in the end than before.
 const GROWTH: f64 = 1.1;
 
 /// Something that happens during the load.
@@ -76,17 +77,6 @@ fn timetable(length: Duration) -> Vec<(Duration, Step)> {
     all
 }
 
-/// What is in the gateway's file.
-struct Setup {
-    /// Ports of the servers: app, healthy, healthy, ill, slow, janus, and the real Janus' two.
-    ports: [u16; 6],
-    real: [u16; 2],
-    directory: String,
-    ca: String,
-    http: u16,
-    hosts: usize,
-}
-
 /// Everything that a step may need.
 struct Scene<'a> {
     gateway: Gateway,
@@ -109,14 +99,14 @@ pub(crate) fn run(report: &mut Report) {
     let janus_folder = Folder::new("chaos-janus");
     let janus_ports = free_ports();
     let janus = Process::janus(&janus_folder, janus_ports, "secret");
-    let setup = Setup {
-        ports: threads.servers.block_on(servers(&ledger)),
-        real: [janus_ports[0], janus_ports[1]],
+    let mut setup = Setup::new(&threads, &ledger);
+    setup.real = Some([janus_ports[0], janus_ports[1]]);
+    setup.acme = Some(Acme {
         directory: pebble.directory(),
         ca: pebble.ca.display().to_string(),
         http,
         hosts: 1,
-    };
+    });
     let gateway = Gateway::start(folder, [https, status], &setup.text(0));
     let door = Door::new(https, &gateway.folder.join("certs/ca.pem"));
     let world = World::new(&door, &ledger, SIZE.pause);
@@ -166,17 +156,6 @@ fn again(threads: &Threads, scene: &mut Scene<'_>, load: Load) -> Usage {
     usage
 }
 
-async fn servers(ledger: &Arc<Ledger>) -> [u16; 6] {
-    [
-        Server::start("app", Manner::Healthy, ledger).await,
-        Server::start("one", Manner::Healthy, ledger).await,
-        Server::start("two", Manner::Healthy, ledger).await,
-        Server::start("ill", Manner::ResetsEveryThird, ledger).await,
-        Server::start("slow", Manner::Slow, ledger).await,
-        Server::start("janus", Manner::Janus, ledger).await,
-    ]
-}
-
 impl Scene<'_> {
     fn play(&mut self) {
         let (begun, length) = (Instant::now(), length());
@@ -202,19 +181,19 @@ impl Scene<'_> {
             Step::Reload => {
                 self.reloads += 1;
                 self.gateway.write(&self.setup.text(self.reloads));
-                self.expect("reload", true);
+                self.gateway.must(self.report, "reload", true);
             }
             Step::BrokenReload => {
                 let text = self.setup.text(self.reloads);
-                self.gateway
-                    .write(&text.replace("upstream = \"app\"", "upstream = \"gone\""));
-                self.expect("reload", false);
+                self.gateway.write(&Setup::broken(&text));
+                self.gateway.must(self.report, "reload", false);
                 self.gateway.write(&text);
             }
             Step::Upgrade => self.upgrade(),
             Step::BrokenUpgrade => self.break_upgrade(),
             Step::Order => {
-                self.setup.hosts += 1;
+                let acme = self.setup.acme.as_mut().unwrap();
+                acme.hosts += 1;
                 self.step(Step::Reload);
             }
             Step::KillJanus => {
@@ -230,7 +209,7 @@ impl Scene<'_> {
 
     fn upgrade(&mut self) {
         let before = self.gateway.processes();
-        self.expect("upgrade", true);
+        self.gateway.must(self.report, "upgrade", true);
         let after = self.gateway.processes();
         let is_new = after.len() == before.len() + 1;
         self.report.check(
@@ -242,26 +221,17 @@ impl Scene<'_> {
     fn break_upgrade(&mut self) {
         let before = self.gateway.processes();
         self.gateway.replace_binary(b"this is no program");
-        self.expect("upgrade", false);
+        self.gateway.must(self.report, "upgrade", false);
         self.gateway.restore_binary();
         let text = self.setup.text(self.reloads);
-        self.gateway
-            .write(&text.replace("upstream = \"app\"", "upstream = \"gone\""));
-        self.expect("upgrade", false);
+        self.gateway.write(&Setup::broken(&text));
+        self.gateway.must(self.report, "upgrade", false);
         self.gateway.write(&text);
         let after = self.gateway.processes();
         self.report.check(
             before == after,
             format!("processes before and after upgrades that failed: {before:?}, {after:?}"),
         );
-    }
-
-    /// A command about the gateway, and whether it must go well.
-    fn expect(&mut self, command: &str, is_good: bool) {
-        let output = self.gateway.command(command);
-        let Output { status, .. } = output;
-        let reason = format!("ianitor {command}: {output:?}");
-        self.report.check(status.success() == is_good, reason);
     }
 
     fn memory(&mut self, before: Usage, after: Usage) {
@@ -271,72 +241,4 @@ impl Scene<'_> {
         let text = format!("memory has grown: {before}, then {after}");
         self.report.check(growth <= GROWTH, text);
     }
-}
-
-impl Setup {
-    /// The file, which differs with each reload.
-    fn text(&self, reload: u32) -> String {
-        let Self {
-            ports: [app, one, two, ill, slow, janus],
-            real: [real, real_ws],
-            directory,
-            ca,
-            http,
-            hosts,
-        } = self;
-        let hosts: Vec<_> = (0..*hosts)
-            .map(|number| format!("{{ hosts = [\"h{number}.test\"] }}"))
-            .collect();
-        let hosts = hosts.join(", ");
-        let url = |port: &u16| format!("\"http://127.0.0.1:{port}\"");
-        let upstream = |name: &str, servers: &[&u16], more: &str| {
-            let servers: Vec<_> = servers.iter().map(|port| url(port)).collect();
-            let servers = servers.join(", ");
-            format!("[upstreams.{name}]\nservers = [{servers}]\n{more}\n")
-        };
-        let janus_lines = "protocol = \"janus\"";
-        let upstreams = [
-            upstream("app", &[app], ""),
-            upstream("pool", &[one, two, ill], "balance = \"round_robin\""),
-            upstream("ill", &[ill], ""),
-            upstream("slow", &[slow], ""),
-            upstream("janus", &[janus], janus_lines),
-            upstream("real", &[real], janus_lines),
-            upstream("real-ws", &[real_ws], janus_lines),
-        ];
-        let routes = [
-            route("/app", "app", "open"),
-            route("/echo", "app", "open"),
-            route("/pool", "pool", "open"),
-            route("/ill", "ill", "open"),
-            route("/slow", "slow", "open"),
-            route("/rest", "janus", "callers"),
-            route("/ws", "janus", "callers"),
-            route_as("/real", "real", "callers", "/janus"),
-            route_as("/real-ws", "real-ws", "callers", "/"),
-            // Each reload has something of its own.
-            route(&format!("/reload-{reload}"), "app", "open"),
-        ];
-        format!(
-            "[listen]\nhttps = [\"127.0.0.1:{{HTTPS}}\"]\nhttp = [\"127.0.0.1:{http}\"]\n\
-             status = \"127.0.0.1:{{STATUS}}\"\nworkers = 2\n\
-             [log]\naccess = true\naudit = \"stdout\"\n\
-             [tls]\nself_signed = [\"localhost\"]\n\
-             [acme]\ndirectory = \"{directory}\"\ndirectory_ca = \"{ca}\"\nstore = \"acme\"\n\
-             certificates = [{hosts}]\n\
-             [policies.callers]\nallow = [\"127.0.0.0/8\"]\nmessages = [\"janus-caller\"]\n\
-             {}{}",
-            upstreams.concat(),
-            routes.concat()
-        )
-    }
-}
-
-fn route(path: &str, upstream: &str, policy: &str) -> String {
-    format!("[[routes]]\npath = \"{path}\"\nupstream = \"{upstream}\"\npolicy = \"{policy}\"\n")
-}
-
-/// The same for a server that knows the path by another name.
-fn route_as(path: &str, upstream: &str, policy: &str, name: &str) -> String {
-    format!("{}rewrite = \"{name}\"\n", route(path, upstream, policy))
 }

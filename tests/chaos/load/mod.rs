@@ -31,8 +31,11 @@ pub(crate) struct Size {
     pub(crate) few: usize,
     /// Sessions of Janus over REST, each with a long poll.
     pub(crate) polls: usize,
-    /// WebSockets: half of them raw, half of them understood.
-    pub(crate) sockets: usize,
+    /// WebSockets whose bytes pass as they are, and those whose messages are judged.
+    pub(crate) raw: usize,
+    pub(crate) understood: usize,
+    /// How long a WebSocket stays open at most; as long as the load lasts, without it.
+    pub(crate) lifetime: Option<Duration>,
     /// Clients of the real Janus, over REST and by WebSocket.
     pub(crate) real_janus: usize,
     /// Between two requests of a client, and a tenth of what is between messages of a WebSocket.
@@ -76,10 +79,13 @@ impl World {
 
     /// From half of a pause to one and a half.
     async fn rest(&self, pauses: u32) {
-        let chance = RandomState::new().hash_one(0) % 1000;
-        let share = 0.5 + chance as f64 / 1000.0;
-        tokio::time::sleep((self.pause * pauses).mul_f64(share)).await;
+        tokio::time::sleep((self.pause * pauses).mul_f64(0.5 + chance())).await;
     }
+}
+
+/// From 0 to 1.
+fn chance() -> f64 {
+    (RandomState::new().hash_one(0) % 1000) as f64 / 1000.0
 }
 
 impl Load {
@@ -94,7 +100,7 @@ impl Load {
             world: Arc::clone(world),
             tasks,
         };
-        load.is_open(size.sockets);
+        load.is_open(size.raw + size.understood);
         load
     }
 

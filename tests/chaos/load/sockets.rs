@@ -16,7 +16,7 @@ use super::super::client::frames::{Frame, Frames};
 use super::super::client::{PATIENCE, h1};
 use super::super::latency::Latency;
 use super::super::report::Report;
-use super::{Size, World};
+use super::{Size, World, chance};
 
 /// So many clients connect at a time in the beginning.
 const AT_A_TIME: usize = 64;
@@ -45,18 +45,35 @@ enum Peer {
 
 pub(super) fn start(world: &Arc<World>, size: Size) -> Vec<JoinHandle<()>> {
     let turns = Arc::new(Semaphore::new(AT_A_TIME));
-    let peers = (0..size.sockets).map(|number| [Peer::Echo, Peer::Janus][number % 2]);
-    let peers = peers.chain((0..size.real_janus).map(|_| Peer::RealJanus));
+    let of = |count, peer| std::iter::repeat_n(peer, count);
+    let peers = of(size.raw, Peer::Echo)
+        .chain(of(size.understood, Peer::Janus))
+        .chain(of(size.real_janus, Peer::RealJanus));
     peers
         .enumerate()
         .map(|(number, peer)| {
-            tokio::spawn(keep(Arc::clone(world), Arc::clone(&turns), number, peer))
+            let plan = Plan {
+                number,
+                peer,
+                lifetime: size.lifetime,
+            };
+            tokio::spawn(keep(Arc::clone(world), Arc::clone(&turns), plan))
         })
         .collect()
 }
 
-/// Opens a WebSocket and talks; again with a server that has been down.
-async fn keep(world: Arc<World>, turns: Arc<Semaphore>, number: usize, peer: Peer) {
+/// What a client with a WebSocket does.
+#[derive(Clone, Copy, Debug)]
+struct Plan {
+    number: usize,
+    peer: Peer,
+    lifetime: Option<Duration>,
+}
+
+/// Opens a WebSocket and talks; and opens another when its time is over, or when its server has
+/// been down.
+async fn keep(world: Arc<World>, turns: Arc<Semaphore>, plan: Plan) {
+    let Plan { number, peer, .. } = plan;
     while !world.is_stopped() {
         let begun = Instant::now();
         let counts = &world.sockets;
@@ -68,13 +85,13 @@ async fn keep(world: Arc<World>, turns: Arc<Semaphore>, number: usize, peer: Pee
             Ok(mut socket) => {
                 counts.opened.fetch_add(1, Ordering::Relaxed);
                 counts.open.fetch_add(1, Ordering::Relaxed);
-                let result = socket.talk().await;
+                let result = socket.talk(plan.lifetime).await;
                 counts.open.fetch_sub(1, Ordering::Relaxed);
                 result
             }
             Err(error) => Err(io::Error::other(format!("it did not open: {error}"))),
         };
-        let Err(error) = result else { return };
+        let Err(error) = result else { continue };
         if peer == Peer::RealJanus && world.outage.includes(begun) {
             counts.with_server.fetch_add(1, Ordering::Relaxed);
         } else {
@@ -150,10 +167,13 @@ impl Socket<'_> {
     }
 
     /// Sends messages and waits for their answers, until the load stops.
-    async fn talk(&mut self) -> io::Result<()> {
+    async fn talk(&mut self, lifetime: Option<Duration>) -> io::Result<()> {
+        let opened = Instant::now();
+        let lifetime = lifetime.map(|longest| longest.mul_f64(chance()));
         loop {
             self.pause().await?;
-            if self.world.is_stopped() {
+            let is_over = lifetime.is_some_and(|lifetime| opened.elapsed() > lifetime);
+            if is_over || self.world.is_stopped() {
                 return self.close().await;
             }
             let sent = Instant::now();
