@@ -69,6 +69,7 @@ pub mod json;
 pub mod keyed_mutex;
 pub mod limits;
 pub mod pin;
+pub mod pulse;
 pub mod registry;
 pub mod resolve;
 pub mod secret;

@@ -13,6 +13,7 @@ pub use crate::addr::Kind;
 use crate::addr::{ListenAddr, NetworkSet, PeerAddr};
 use crate::host::HostName;
 use crate::socket::watch_peer;
+use crate::telemetry::panics::caught;
 use crate::telemetry::summed;
 
 /// `[listen]`.
@@ -198,7 +199,8 @@ pub async fn accept(
             () = &mut stop => break,
         };
         match accepted {
-            Ok((stream, peer)) => handle(stream, PeerAddr::new(peer)),
+            // A panic about one connection does not end the listener.
+            Ok((stream, peer)) => drop(caught(|| handle(stream, PeerAddr::new(peer)))),
             Err(error) => after_error(&error).await,
         }
         if number.is_multiple_of(ACCEPTED_AT_ONCE) {
@@ -218,7 +220,8 @@ fn take_queued(listener: TcpListener, handle: &impl Fn(TcpStream, PeerAddr)) -> 
         match listener.accept() {
             Ok((stream, peer)) => {
                 stream.set_nonblocking(true)?;
-                handle(TcpStream::from_std(stream)?, PeerAddr::new(peer));
+                let stream = TcpStream::from_std(stream)?;
+                caught(|| handle(stream, PeerAddr::new(peer)));
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
             Err(error) if is_peers_fault(&error) => {}

@@ -1,6 +1,7 @@
 //! Lists of what is open on a worker: a tick, a reload or a drain has to reach all of it.
 
 use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::task::{Context, Waker};
 
@@ -40,10 +41,12 @@ impl<T> Registry<T> {
         self.items.borrow().is_empty()
     }
 
-    /// Calls a function with each item. It may wake tasks, but must not add or remove items.
+    /// Calls a function with each item. It may wake tasks, but must not add or remove items. If it
+    /// panics, it is still called with the items that follow.
     pub fn each(&self, mut look: impl FnMut(&T)) {
         for (_, item) in self.items.borrow().iter() {
-            look(item);
+            // The panic hook has counted and logged it.
+            let _ = catch_unwind(AssertUnwindSafe(|| look(item)));
         }
     }
 }
@@ -88,5 +91,24 @@ impl TaskWaker {
         if let Some(waker) = &*self.0.borrow() {
             waker.wake_by_ref();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_about_one_item_keeps_no_other_from_its_turn() {
+        let registry = Registry::new();
+        let items: Vec<_> = (0..4).map(|item| registry.enter(Rc::new(item))).collect();
+        let mut seen = Vec::new();
+        registry.each(|item| {
+            assert!(*item != 1, "a fault");
+            seen.push(*item);
+        });
+        assert_eq!(seen, [0, 2, 3]);
+        drop(items);
+        assert!(registry.is_empty());
     }
 }

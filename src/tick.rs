@@ -4,12 +4,14 @@
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use slab::Slab;
 
 use crate::clock;
+use crate::pulse::Pulse;
 
 /// How often deadlines are checked while anything happens, and so how late they may be noticed.
 pub const TICK: Duration = Duration::from_millis(500);
@@ -26,6 +28,7 @@ pub struct Ticks {
     is_resting: Cell<bool>,
     rest: RefCell<Option<Rest>>,
     alarms: RefCell<Slab<AlarmEntry>>,
+    pulse: Arc<Pulse>,
 }
 
 /// A tick that is left out because nothing asks for the time.
@@ -46,6 +49,20 @@ impl Ticks {
     /// A clock at tick zero.
     pub fn new() -> Rc<Self> {
         Rc::default()
+    }
+
+    /// A clock at tick zero, of a worker whose signs of life are read elsewhere.
+    pub fn of(pulse: Arc<Pulse>) -> Rc<Self> {
+        Rc::new(Self {
+            pulse,
+            ..Self::default()
+        })
+    }
+
+    /// The signs of life of the worker.
+    #[inline]
+    pub fn pulse(&self) -> &Pulse {
+        &self.pulse
     }
 
     /// The current tick.
@@ -204,7 +221,6 @@ impl Drop for Alarm {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::Wake;
 

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used)] // the lint knows tests by their attribute, and these have helpers
 #![allow(clippy::disallowed_methods)] // tests measure with the clocks themselves
 
+#[path = "status/faults.rs"]
+mod faults;
 #[path = "status/support.rs"]
 mod support;
 

@@ -13,6 +13,7 @@ use super::task::CertTask;
 use crate::store::folder::Folder;
 use crate::store::{CertStore, Name};
 use crate::telemetry::Chain;
+use crate::telemetry::panics::Restarts;
 
 /// Manages certificates until it is dropped.
 #[derive(Debug)]
@@ -196,14 +197,19 @@ impl Wanted {
         let (signal, signals) = watch::channel(());
         let (spec, cert) = (Arc::clone(&self.spec), Arc::clone(cert));
         let context = Arc::clone(&self.context);
-        let task = CertTask::new(
-            context,
-            Arc::clone(&spec),
-            Arc::clone(&cert),
-            current,
-            signals,
-        );
-        tokio::spawn(task.run());
+        let (of, wanted, mut current) = (Arc::clone(&spec), Arc::clone(&cert), current);
+        tokio::spawn(async move {
+            let mut restarts = Restarts::of("acme");
+            loop {
+                let (of, wanted, context) = (of.clone(), wanted.clone(), context.clone());
+                // What the store has is read again if the task starts a second time.
+                let current = current.take();
+                let task = CertTask::new(context, of, wanted, current, signals.clone());
+                if restarts.run(task.run()).await.is_some() {
+                    return;
+                }
+            }
+        });
         Running { spec, cert, signal }
     }
 }

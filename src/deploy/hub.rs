@@ -14,6 +14,7 @@ use super::task::{Newest, SharedStatus, Task, Wakeups};
 use super::{DeploySpec, DeployStatus};
 use crate::keyed_mutex::KeyedMutex;
 use crate::store::{Name, Stored};
+use crate::telemetry::panics::Restarts;
 
 /// Deploys certificates to other servers. A certificate may arrive before or after the `[[deploy]]`
 /// that wants it is configured.
@@ -118,17 +119,22 @@ impl Hub {
             look: Arc::clone(&look),
             pace: self.pace,
         };
-        let task = Task::new(
-            Arc::clone(spec),
-            wakeups,
-            Arc::clone(&status),
-            self.writers.clone(),
-        );
+        let (of, shown, writers) = (Arc::clone(spec), Arc::clone(&status), self.writers.clone());
+        let task = async move {
+            let mut restarts = Restarts::of("deploy");
+            loop {
+                let (of, shown) = (Arc::clone(&of), Arc::clone(&shown));
+                let task = Task::new(of, wakeups.clone(), shown, writers.clone());
+                if restarts.run(task.run()).await.is_some() {
+                    return;
+                }
+            }
+        };
         Running {
             spec: Arc::clone(spec),
             status,
             look,
-            task: tokio::spawn(task.run()).abort_handle(),
+            task: tokio::spawn(task).abort_handle(),
         }
     }
 

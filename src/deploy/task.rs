@@ -50,7 +50,7 @@ pub(super) struct Task {
 pub(super) type Newest = Option<Arc<Stored>>;
 
 /// What makes a task check its files again.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Wakeups {
     /// A new certificate.
     pub(super) certs: watch::Receiver<Newest>,

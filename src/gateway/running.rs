@@ -18,7 +18,7 @@ use crate::status;
 use crate::status::board::Board;
 use crate::tls::challenges::Challenges;
 use crate::tls::{CertCache, Tickets};
-use crate::worker::{Command, ListenerKey, WorkerHandle};
+use crate::worker::{Command, ListenerKey, Watchdog, WorkerHandle};
 
 /// A gateway that accepts connections.
 #[derive(Debug)]
@@ -35,6 +35,7 @@ pub struct Running {
     pub(super) watch: FileWatch,
     /// Closed when a worker ends.
     pub(super) worker_ended: mpsc::Receiver<()>,
+    pub(super) _watchdog: Watchdog,
 }
 
 impl Running {
@@ -59,6 +60,11 @@ impl Running {
     /// Open WebSockets.
     pub fn tunnels(&self) -> u64 {
         self.board.tunnels()
+    }
+
+    /// How many workers have stalled: they have not ticked for five seconds.
+    pub fn stalled_workers(&self) -> usize {
+        self.board.stalled_workers()
     }
 
     /// Certificates that are served beside those of `[tls]`. When it changes,
@@ -115,7 +121,7 @@ impl Running {
         }
         for outcome in outcomes {
             if let Ok(Err(error)) = outcome.await {
-                tracing::error!(%error, "a worker could not open a new listener");
+                tracing::error!(%error, "a worker could not apply the configuration");
             }
         }
         self.board.set_snapshot(Arc::clone(snapshot));

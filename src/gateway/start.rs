@@ -22,7 +22,7 @@ use crate::status::board::Board;
 use crate::telemetry::audit::{AuditChange, AuditLog};
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::tls::{CertCache, Tickets};
-use crate::worker::{self, Setup};
+use crate::worker::{self, Setup, Watchdog};
 
 /// A gateway whose files are read and whose addresses are bound, but which accepts no connections
 /// yet.
@@ -120,6 +120,7 @@ impl Gateway {
             Arc::clone(&shared.audit),
         );
         let started = prepared.status.start(&board)?;
+        let watchdog = Watchdog::start(metrics.clone())?;
         let (ended, worker_ended) = mpsc::channel(1);
         let sockets = distribute(prepared.new_listeners, workers).into_iter();
         let (peers, inboxes) = worker::peers(workers);
@@ -150,6 +151,7 @@ impl Gateway {
             config: prepared.config,
             watch: prepared.watch,
             worker_ended,
+            _watchdog: watchdog,
         })
     }
 }

@@ -33,7 +33,7 @@ const ACCEPT: &str = "application/x-pem-file, */*";
 
 pub(super) async fn follow(
     report: IssuerReport,
-    mut requests: mpsc::Receiver<KeyRequest>,
+    requests: &mut mpsc::Receiver<KeyRequest>,
     client: watch::Receiver<Client>,
 ) {
     let mut client = client;

@@ -30,7 +30,7 @@ const ACCEPT: &str = "application/jwk-set+json, application/json";
 
 pub(super) async fn follow(
     mut report: IssuerReport,
-    mut requests: mpsc::Receiver<KeyRequest>,
+    requests: &mut mpsc::Receiver<KeyRequest>,
     mut client: watch::Receiver<Client>,
 ) {
     let (mut pending, mut in_force) = (Pending::new(clock::monotonic()), None);
@@ -50,7 +50,7 @@ pub(super) async fn follow(
             },
         }
         let now = client.borrow_and_update().clone();
-        let result = fetch(&report, &now, &mut requests, &mut pending.waiting).await;
+        let result = fetch(&report, &now, requests, &mut pending.waiting).await;
         let fresh = match result {
             Ok((set, document)) => {
                 let digest = Some(document.digest());

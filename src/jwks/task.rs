@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, watch};
 use super::client::{Client, FetchError};
 use super::report::IssuerReport;
 use super::{asap, set};
+use crate::telemetry::panics::Restarts;
 use crate::token::issuer::{Fetched, IssuerSpec, KeyRequest, KeySource};
 use crate::token::keys::KeySet;
 
@@ -18,27 +19,27 @@ pub const MAX_REQUESTS: usize = 1024;
 pub async fn follow(
     spec: Arc<IssuerSpec>,
     fetched: Arc<Fetched>,
-    requests: mpsc::Receiver<KeyRequest>,
+    mut requests: mpsc::Receiver<KeyRequest>,
     client: watch::Receiver<Client>,
 ) {
-    match &spec.keys {
-        KeySource::Jwks(endpoint) => {
-            set::follow(
-                IssuerReport::new(&spec, &endpoint.url, fetched),
-                requests,
-                client,
-            )
-            .await;
+    let mut restarts = Restarts::of("keys of an issuer");
+    let report = |url: &str| IssuerReport::new(&spec, url, Arc::clone(&fetched));
+    loop {
+        let (requests, client) = (&mut requests, client.clone());
+        let ended = match &spec.keys {
+            KeySource::Jwks(endpoint) => {
+                let task = set::follow(report(&endpoint.url), requests, client);
+                restarts.run(task).await
+            }
+            KeySource::Asap(endpoint) => {
+                let task = asap::follow(report(&endpoint.url), requests, client);
+                restarts.run(task).await
+            }
+            KeySource::File(_) | KeySource::Secret { .. } => return,
+        };
+        if ended.is_some() {
+            return;
         }
-        KeySource::Asap(endpoint) => {
-            asap::follow(
-                IssuerReport::new(&spec, &endpoint.url, fetched),
-                requests,
-                client,
-            )
-            .await;
-        }
-        KeySource::File(_) | KeySource::Secret { .. } => {}
     }
 }
 

@@ -18,6 +18,7 @@ use super::timeout::within;
 use super::{ConnInfo, Worker, linger};
 use crate::addr::ClientAddr;
 use crate::proxy::MAX_FIELDS;
+use crate::pulse::Activity;
 use crate::telemetry::access::{End, Exchange, Head};
 use crate::tick::Ticks;
 
@@ -40,6 +41,7 @@ pub(super) async fn serve<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S
         .max_headers(HYPER_FIELDS)
         .serve_connection(io, Requests::new(stack, conn));
     let command = poll_fn(|cx| {
+        worker.ticks.pulse().note(Activity::Requests);
         match registered.take_command(cx) {
             Some(ConnCommand::Finish) => Pin::new(&mut http).graceful_shutdown(),
             Some(command) => return Poll::Ready(Some(command)),

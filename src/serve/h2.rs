@@ -15,6 +15,7 @@ use super::io::{ConnIo, Stream};
 use super::requests::{MAX_HEAD, Requests, note_end};
 use super::stack::Stack;
 use super::unread;
+use crate::pulse::Activity;
 
 /// Requests that one connection may have open: enough for a page.
 const MAX_STREAMS: u32 = 128;
@@ -57,9 +58,11 @@ pub(super) async fn serve<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S
         builder.enable_connect_protocol();
     }
     let metrics = Arc::clone(&conn.worker.metrics);
+    let ticks = Rc::clone(&conn.worker.ticks);
     let http = builder.serve_connection(io, Requests::new(stack, conn));
     let mut http = pin!(http);
     poll_fn(|cx| {
+        ticks.pulse().note(Activity::Requests);
         match registered.take_command(cx) {
             Some(ConnCommand::Finish) => http.as_mut().graceful_shutdown(),
             Some(ConnCommand::Abort | ConnCommand::LateHead) => return Poll::Ready(()),

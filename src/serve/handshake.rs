@@ -18,6 +18,7 @@ use super::validation::Otherwise;
 use super::{Worker, validation};
 use crate::addr::PeerAddr;
 use crate::host::HostName;
+use crate::pulse::Activity;
 use crate::route::passthrough;
 use crate::socket::TlsTransport;
 use crate::telemetry::metrics::Handshake;
@@ -72,6 +73,7 @@ pub(super) async fn handshake(
         // The turn was for its first part.
         worker.handshakes.wait().await;
     }
+    worker.ticks.pulse().note(Activity::Handshake);
     let view = worker.view();
     match hello.sni() {
         Some(sni) => with_name(hello, sni, accepted, &view.snapshot, worker).await,

@@ -63,7 +63,7 @@ impl Worker {
         snapshot: Arc<Snapshot>,
         metrics: Arc<WorkerMetrics>,
     ) -> Rc<Self> {
-        let ticks = Ticks::new();
+        let ticks = Ticks::of(Arc::clone(&metrics.pulse));
         let access = AccessSink::new(shared.access.clone(), Arc::clone(&metrics));
         access.configure(snapshot.log.format, snapshot.log.access);
         let view = WorkerView::new(snapshot, &ticks, &shared, &metrics, None);

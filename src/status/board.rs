@@ -156,6 +156,12 @@ impl Board {
         self.slots.open()
     }
 
+    /// How many workers have stalled.
+    pub fn stalled_workers(&self) -> usize {
+        let workers = self.workers.iter();
+        workers.filter(|worker| worker.pulse.is_stalled()).count()
+    }
+
     pub(super) fn workers(&self) -> &[Arc<WorkerMetrics>] {
         &self.workers
     }

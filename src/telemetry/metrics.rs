@@ -14,6 +14,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::access::Line;
 use crate::host::HostPattern;
+use crate::pulse::Pulse;
 
 pub use counts::{
     ByMessageClass, ByStatus, Count, DURATIONS, Durations, MESSAGE_CLASSES, RouteCounts,
@@ -138,6 +139,8 @@ pub struct RefusedBy {
 /// All counters of one worker. Only its thread writes them.
 #[derive(Debug)]
 pub struct WorkerMetrics {
+    /// Its signs of life.
+    pub pulse: Arc<Pulse>,
     /// Connections to TLS listeners.
     pub https: ListenerCounts,
     /// Connections to plain listeners.
@@ -176,6 +179,7 @@ impl Default for WorkerMetrics {
             path: NO_ROUTE.into(),
         };
         Self {
+            pulse: Arc::default(),
             https: ListenerCounts::default(),
             http: ListenerCounts::default(),
             plain: ListenerCounts::default(),

@@ -10,6 +10,7 @@ pub mod escape;
 mod events;
 mod level;
 pub mod metrics;
+pub mod panics;
 pub mod redact;
 pub mod request_id;
 mod summed;

@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::control::{CloseReason, TunnelControl, TunnelKey};
 use super::flow::Flow;
 use super::frames;
+use crate::pulse::Activity;
 use crate::registry::Registered;
 use crate::telemetry::access::{End, Exchange};
 use crate::tick::{Alarm, Ticks};
@@ -175,6 +176,7 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let tunnel = self.get_mut();
+        tunnel.ticks.pulse().note(Activity::Tunnel);
         tunnel.control.register_task(cx);
         ready!(tunnel.step(cx));
         // A side that is still there sees the end. If it cannot be sent, there is nothing to do.

@@ -25,6 +25,7 @@ use super::judge::Judge;
 use super::messages::{Closed, Event, FrameError, Role};
 use super::side::Side;
 use super::verifier::{TokenResult, Waiting};
+use crate::pulse::Activity;
 use crate::registry::Registered;
 use crate::signalling::{Direction, Inspector, Observer, Verdict};
 use crate::telemetry::access::{End, Exchange};
@@ -468,6 +469,7 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let tunnel = self.get_mut();
+        tunnel.ticks.pulse().note(Activity::Tunnel);
         tunnel.control.register_task(cx);
         if tunnel.step(cx).is_pending() {
             return Poll::Pending;

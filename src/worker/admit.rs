@@ -8,6 +8,7 @@ use super::admitted::Admitted;
 use super::hand_over::Peers;
 use crate::addr::PeerAddr;
 use crate::listen::Kind;
+use crate::pulse::Activity;
 use crate::serve::Worker;
 use crate::serve::over_limit::{self, OverLimit};
 
@@ -19,6 +20,7 @@ pub(super) fn admit(
     worker: &Rc<Worker>,
     peers: &Peers,
 ) {
+    worker.ticks.pulse().note(Activity::Accept);
     let view = worker.view();
     let snapshot = &view.snapshot;
     let expects_proxy_header = snapshot.balancers.contains(peer.client());

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 
 use super::admitted::Admitted;
 use crate::serve::Worker;
+use crate::telemetry::panics::caught;
 use crate::telemetry::summed;
 
 /// The workers, as one of them sees them.
@@ -65,7 +66,7 @@ impl Peers {
 /// Serves the connections that other workers hand over.
 pub(super) async fn serve(mut inbox: Inbox, worker: Rc<Worker>) {
     while let Some(admitted) = inbox.0.recv().await {
-        receive(admitted, &worker);
+        caught(|| receive(admitted, &worker));
     }
 }
 

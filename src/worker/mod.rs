@@ -14,10 +14,12 @@ mod commands;
 mod hand_over;
 mod listeners;
 mod renewals;
+mod stall;
 mod sweep;
 mod thread;
 mod timer;
 
 pub use commands::{Command, ListenerKey, ListenerSocket};
 pub use hand_over::{Inbox, Peers, peers};
+pub use stall::Watchdog;
 pub use thread::{Setup, WorkerHandle, spawn};

@@ -7,12 +7,13 @@ use tokio::sync::mpsc;
 use crate::clock::UnixTime;
 use crate::serve::renewals::Renewal;
 use crate::serve::worker::Worker;
+use crate::telemetry::panics::caught;
 use crate::token::issuer::Verified;
 
 /// Renews this worker's tunnels, for as long as the worker runs.
 pub(super) async fn follow(worker: Rc<Worker>, mut inbox: mpsc::UnboundedReceiver<Renewal>) {
     while let Some(renewal) = inbox.recv().await {
-        renewal.report(renew(&worker, &renewal));
+        renewal.report(caught(|| renew(&worker, &renewal)).unwrap_or_default());
     }
 }
 

@@ -7,6 +7,7 @@ use super::timer::Timer;
 use crate::clock::{self, UnixTime};
 use crate::serve::Worker;
 use crate::telemetry;
+use crate::telemetry::panics::caught;
 use crate::tick::TICK;
 
 /// Runs the ticks of a worker: two a second, or one while nothing happens.
@@ -16,9 +17,10 @@ pub(super) async fn run(worker: Rc<Worker>) {
     let mut next = first;
     loop {
         timer.wait_until(next).await;
+        ticks.pulse().tick(clock::monotonic());
         ticks.advance();
         let is_idle = !ticks.was_used();
-        sweep(&worker, UnixTime::now());
+        caught(|| sweep(&worker, UnixTime::now()));
         // What the tick itself has asked for does not count.
         ticks.was_used();
         next = following(next, clock::monotonic());
@@ -59,12 +61,13 @@ fn sweep(worker: &Worker, now: UnixTime) {
         worker.under_way.note_keys_changed();
         worker.judge_tunnels();
     }
-    worker.under_way.sweep(&view, now);
-    view.sweep();
+    // A panic in one of these keeps none of the others from its turn.
+    caught(|| worker.under_way.sweep(&view, now));
+    caught(|| view.sweep());
     let moment = clock::monotonic();
-    view.forget_sessions(worker.ticks.now(), moment);
-    worker.shared.refusal_floods.sweep(moment);
-    view.publish(&worker.metrics);
+    caught(|| view.forget_sessions(worker.ticks.now(), moment));
+    caught(|| worker.shared.refusal_floods.sweep(moment));
+    caught(|| view.publish(&worker.metrics));
     worker.access.flush();
     telemetry::write_due();
 }

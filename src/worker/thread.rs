@@ -12,10 +12,12 @@ use super::commands::{Command, ListenerSocket};
 use super::hand_over::{self, Inbox, Peers};
 use super::listeners::Listeners;
 use super::{renewals, sweep};
+use crate::pulse::Activity;
 use crate::serve::Worker;
 use crate::serve::shared::SharedState;
 use crate::serve::snapshot::Snapshot;
 use crate::telemetry::metrics::WorkerMetrics;
+use crate::telemetry::panics::caught;
 use crate::tunnel::CloseReason;
 
 /// What a worker starts with.
@@ -71,9 +73,12 @@ pub fn spawn(setup: Setup, ended: mpsc::Sender<()>) -> io::Result<WorkerHandle> 
         .name(format!("worker-{}", setup.peers.own()))
         .spawn(move || {
             let _ended = ended;
+            let pulse = Arc::clone(&setup.metrics.pulse);
+            pulse.set_thread();
             match runtime() {
                 Ok(runtime) => {
                     runtime.block_on(run(setup, inbox));
+                    pulse.end();
                     // Does not wait for a disk that hangs.
                     runtime.shutdown_background();
                 }
@@ -106,6 +111,7 @@ async fn run(setup: Setup, mut inbox: mpsc::UnboundedReceiver<Command>) {
         return;
     }
     while let Some(command) = inbox.recv().await {
+        worker.ticks.pulse().note(Activity::Command);
         match command {
             Command::Apply {
                 snapshot,
@@ -113,19 +119,22 @@ async fn run(setup: Setup, mut inbox: mpsc::UnboundedReceiver<Command>) {
                 keep,
                 done,
             } => {
-                let opened = listeners.open(open);
+                let mut opened = listeners.open(open);
                 if opened.is_ok() {
-                    worker.apply(snapshot);
+                    let applied = caught(|| worker.apply(snapshot));
                     listeners.keep(&keep);
-                    worker.judge_tunnels();
+                    caught(|| worker.judge_tunnels());
+                    opened = applied.ok_or_else(|| io::Error::other("it has panicked"));
                 }
                 let _ = done.send(opened);
             }
             Command::Drain(times) => {
                 listeners.keep(&[]);
-                worker.drain(times);
+                caught(|| worker.drain(times));
             }
-            Command::CloseTunnels => worker.close_tunnels(CloseReason::GOING_AWAY),
+            Command::CloseTunnels => {
+                caught(|| worker.close_tunnels(CloseReason::GOING_AWAY));
+            }
             Command::Stop => break,
         }
     }

@@ -343,6 +343,11 @@ impl Client {
 
     /// Posts a body and returns the status.
     pub(crate) fn ask(&mut self, path: &str, body: &str) -> u16 {
+        self.try_ask(path, body).unwrap()
+    }
+
+    /// The same, or nothing if the gateway closes the connection instead.
+    pub(crate) fn try_ask(&mut self, path: &str, body: &str) -> Option<u16> {
         let head = format!(
             "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n",
             body.len()
@@ -351,8 +356,8 @@ impl Client {
             .get_mut()
             .write_all((head + body).as_bytes())
             .unwrap();
-        let (first, ..) = read_message(&mut self.0).unwrap();
-        first.split(' ').nth(1).unwrap().parse().unwrap()
+        let (first, ..) = read_message(&mut self.0)?;
+        first.split(' ').nth(1).unwrap().parse().ok()
     }
 }
 

@@ -15,6 +15,7 @@ use ianitor::control::{Change, Control, OpenError};
 use ianitor::exposure;
 use ianitor::gateway::{FILE_CHECK_INTERVAL, Gateway, Running, StartError};
 use ianitor::systemd;
+use ianitor::telemetry::panics::{self, caught_in};
 use ianitor::telemetry::{self, Chain, LogSpec, Logs};
 use tokio::time::MissedTickBehavior;
 
@@ -50,6 +51,7 @@ pub(crate) fn run(arguments: &Run) -> ExitCode {
             return ExitCode::from(EXIT_FAILED);
         }
     };
+    panics::install();
     warn(&loaded);
     let log = loaded.config.log.clone();
     let socket = Change::first(&loaded.config.control).map_err(|error| socket_failed(&error));
@@ -141,8 +143,8 @@ async fn serve(
     loop {
         tokio::select! {
             () = beat.next() => beat::report("accepting", &running),
-            _ = look.tick() => running.follow_files().await,
-            () = cert_cache.changed() => running.follow_certificates().await,
+            _ = look.tick() => drop(caught_in(running.follow_files()).await),
+            () = cert_cache.changed() => drop(caught_in(running.follow_certificates()).await),
             // The log has everything that the answer has.
             _ = signals.hangup.recv() => drop(reload(&mut running, &mut control, started).await),
             call = control.next() => answer(call, &mut running, &mut control, started).await,

@@ -6,6 +6,7 @@ use ianitor::control::{CallError, CallResult, Control};
 use ianitor::gateway::Running;
 use ianitor::systemd;
 use ianitor::telemetry::Chain;
+use ianitor::telemetry::panics::caught_in;
 use serde_json::json;
 
 use super::{Started, beat, warn};
@@ -17,7 +18,9 @@ pub(super) async fn reload(
     started: &Started<'_>,
 ) -> CallResult {
     systemd::reloading();
-    let failure = match apply(running, control, started).await {
+    // A file that makes the gateway panic is one more that is not applied.
+    let applied = caught_in(apply(running, control, started)).await;
+    let failure = match applied.unwrap_or_else(|| Err(panicked())) {
         Ok(warnings) => {
             beat::ready(running);
             tracing::info!(config = %started.config.display(), "reloaded");
@@ -37,6 +40,13 @@ pub(super) async fn reload(
         tracing::error!("{problem}");
     }
     Err(failure)
+}
+
+fn panicked() -> CallError {
+    let text = "a fault of the gateway; the log has the panic and its backtrace";
+    let mut failure = CallError::new(StatusCode::INTERNAL_SERVER_ERROR, text.to_owned());
+    failure.problems.push(text.to_owned());
+    failure
 }
 
 /// Returns the warnings about a configuration that is in force now.

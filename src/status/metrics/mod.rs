@@ -16,6 +16,7 @@ use crate::telemetry::access::End;
 use crate::telemetry::metrics::{
     DURATIONS, Handshake, ListenerCounts, RouteCounts, RouteName, STATUS_CLASSES, WorkerMetrics,
 };
+use crate::telemetry::panics;
 use crate::token::issuer::Issuer;
 
 /// The media type.
@@ -90,6 +91,28 @@ impl Numbers {
             "last_reload_successful",
             "1 if the last reload was applied",
             one(is_taken),
+        );
+        let by_worker = |of: fn(&WorkerMetrics) -> u64| {
+            let workers = board.workers().iter().enumerate();
+            workers
+                .map(|(number, worker)| (vec![("worker", number.to_string())], of(worker)))
+                .collect::<Vec<_>>()
+        };
+        let stalled = by_worker(|worker| u64::from(worker.pulse.is_stalled()));
+        self.gauge(
+            "worker_stalled",
+            "1 while a worker has not ticked for five seconds",
+            stalled.into_iter().map(|(worker, n)| (worker, n as f64)),
+        );
+        self.counter(
+            "worker_stalls",
+            "How often a worker has stalled",
+            by_worker(|worker| worker.pulse.stalls()),
+        );
+        self.counter(
+            "panics",
+            "Faults of the gateway; each is in the log with a backtrace",
+            [(Labels::new(), panics::count())],
         );
         let lost = board.lost_audit_lines();
         let lost = lost.map(|(reason, n)| (vec![("reason", reason.to_owned())], n));

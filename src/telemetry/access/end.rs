@@ -15,17 +15,20 @@ pub enum End {
     Drain,
     /// The permission ended, or a reload removed the route.
     Policy,
+    /// A fault of the gateway: its task has panicked.
+    Panic,
 }
 
 impl End {
     /// All variants in the order of their declaration.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Done,
         Self::Client,
         Self::Upstream,
         Self::Timeout,
         Self::Drain,
         Self::Policy,
+        Self::Panic,
     ];
 
     /// The name in the log and in metrics.
@@ -37,6 +40,7 @@ impl End {
             Self::Timeout => "timeout",
             Self::Drain => "drain",
             Self::Policy => "policy",
+            Self::Panic => "panic",
         }
     }
 }

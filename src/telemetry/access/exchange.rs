@@ -112,7 +112,9 @@ impl Drop for Exchange {
         let line = self.line.get_mut();
         let now = clock::monotonic();
         line.took = now.saturating_duration_since(self.started);
-        if line.end == End::Client && self.sink.is_stopping() {
+        if std::thread::panicking() {
+            line.end = End::Panic;
+        } else if line.end == End::Client && self.sink.is_stopping() {
             line.end = End::Drain;
         }
         self.sink.metrics().ended(line);
