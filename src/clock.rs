@@ -1,11 +1,15 @@
 //! Every clock that is read. [`wall`] is the system's, which may be set at any time; [`monotonic`]
 //! is for waiting and measuring. [`UnixTime`] is wall-clock time in whole seconds, as in tokens and
-//! credentials. [`Moment`] is for waiting: a change of the system clock does not move it.
+//! credentials. [`Moment`] is for waiting: a change of the system clock does not move it. After the
+//! system clock was set, what it showed before counts too for a minute, where something would end
+//! otherwise: [`other_reading`].
 
 #![expect(
     clippy::disallowed_methods,
     reason = "all other modules read the clocks by the functions of this one"
 )]
+
+mod step;
 
 use std::fmt;
 use std::time::{Duration, Instant, SystemTime};
@@ -28,6 +32,23 @@ impl UnixTime {
     /// This time minus a duration.
     pub fn before(self, time: Duration) -> Self {
         Self(self.0.saturating_sub(time.as_secs()))
+    }
+
+    /// If this is the time of the system clock: the earlier one of its readings. They differ for a
+    /// minute after the clock was set ahead. Asked where something would have expired.
+    pub fn at_earliest(self) -> Self {
+        Self(
+            self.0
+                .saturating_add_signed(-ahead().max(0).div_euclid(1000)),
+        )
+    }
+
+    /// The later one of the readings. Asked where something would not be valid yet.
+    pub fn at_latest(self) -> Self {
+        Self(
+            self.0
+                .saturating_add_signed((-ahead()).max(0).div_euclid(1000)),
+        )
     }
 
     /// The duration from this time to a later one; zero if `then` is not later.
@@ -80,6 +101,25 @@ pub fn monotonic() -> Instant {
     Instant::now()
 }
 
+/// What the system clock would show if it had not been set within the last minute; `None` if that
+/// is what it shows.
+pub fn other_reading(wall: SystemTime) -> Option<SystemTime> {
+    let ahead = ahead();
+    (ahead != 0).then(|| step::before(wall, ahead))
+}
+
+/// Notices whether the system clock was set. Workers call this at each tick; it is called anew
+/// where the answer matters.
+pub fn look() {
+    ahead();
+}
+
+#[cfg(not(test))]
+fn ahead() -> i64 {
+    static STEPS: step::Steps = step::Steps::new();
+    STEPS.ahead(step::millis(wall()), step::counted())
+}
+
 /// The time of the system clock.
 #[cfg(not(test))]
 #[inline]
@@ -87,6 +127,8 @@ pub fn wall() -> SystemTime {
     SystemTime::now()
 }
 
+#[cfg(test)]
+use set::ahead;
 #[cfg(test)]
 pub(crate) use set::{set, wall};
 
@@ -96,7 +138,16 @@ mod set {
     use std::cell::Cell;
     use std::time::{Duration, SystemTime};
 
-    thread_local!(static AHEAD: Cell<i64> = const { Cell::new(0) });
+    use super::step::{self, Steps};
+
+    thread_local! {
+        static AHEAD: Cell<i64> = const { Cell::new(0) };
+        static STEPS: Steps = const { Steps::new() };
+    }
+
+    pub(super) fn ahead() -> i64 {
+        STEPS.with(|steps| steps.ahead(step::millis(wall()), step::counted()))
+    }
 
     /// Sets the clock of this thread ahead of the system's by this many seconds; behind it if
     /// negative.
@@ -155,6 +206,29 @@ mod tests {
             (6 * 3600 - 2..=6 * 3600 + 2).contains(&behind.as_secs()),
             "{behind:?}"
         );
+    }
+
+    #[test]
+    fn a_clock_that_was_set_ahead_has_an_earlier_reading_and_one_set_back_a_later_one() {
+        look();
+        let now = UnixTime::now();
+        assert_eq!((now.at_earliest(), now.at_latest()), (now, now));
+        assert_eq!(other_reading(wall()), None);
+        for (ahead, early, late) in [(3600, 3600, 0), (-3600, 0, 3600)] {
+            set(ahead);
+            let now = UnixTime::now();
+            let is_about = |one: Duration, seconds: u64| {
+                let seconds = Duration::from_secs(seconds);
+                one <= seconds && one + Duration::from_secs(2) >= seconds
+            };
+            assert!(is_about(now.at_earliest().until(now), early));
+            assert!(is_about(now.until(now.at_latest()), late));
+            let before = UnixTime::from(other_reading(wall()).unwrap());
+            let apart = now.until(before) + before.until(now);
+            assert!(apart.abs_diff(Duration::from_secs(3600)) <= Duration::from_secs(2));
+            set(0);
+            look();
+        }
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub(super) struct FileWatch {
     files: Vec<Option<FileStamp>>,
     since: Instant,
     clock: SystemTime,
+    /// Whether the clock was set a moment ago, so that both of its readings count.
+    is_in_doubt: bool,
 }
 
 impl FileWatch {
@@ -32,10 +34,12 @@ impl FileWatch {
         let named = config.files().into_iter();
         let watched = named.filter(|file| file.is_watched);
         let files = watched.map(|file| FileStamp::of(&file.path)).collect();
+        let clock = clock::wall();
         Self {
             files,
             since: clock::monotonic(),
-            clock: clock::wall(),
+            clock,
+            is_in_doubt: clock::other_reading(clock).is_some(),
         }
     }
 
@@ -44,6 +48,7 @@ impl FileWatch {
         self.files != now.files
             || now.since.duration_since(self.since) >= RELOAD
             || self.was_clock_set(now)
+            || self.is_in_doubt != now.is_in_doubt
     }
 
     /// Whether the clock was set between the two states.
@@ -69,17 +74,24 @@ mod tests {
             files: Vec::new(),
             since,
             clock,
+            is_in_doubt: false,
         };
         let after = |passed, clock| FileWatch {
             files: Vec::new(),
             since: since + seconds(passed),
             clock,
+            is_in_doubt: false,
         };
         assert!(!start.is_due(&after(3600, clock + seconds(3600))));
         // As NTP does a little at a time.
         assert!(!start.is_due(&after(3600, clock + seconds(3630))));
         assert!(start.is_due(&after(10, clock + seconds(6 * 3600))));
         assert!(start.is_due(&after(10, clock - seconds(6 * 3600))));
+        let in_doubt = FileWatch {
+            is_in_doubt: true,
+            ..after(10, clock + seconds(10))
+        };
+        assert!(start.is_due(&in_doubt) && in_doubt.is_due(&after(20, clock + seconds(20))));
         assert!(start.is_due(&after(24 * 3600, clock + seconds(24 * 3600))));
     }
 }

@@ -85,12 +85,14 @@ impl Permit {
     /// Whether its token has expired, so that a tunnel with this permit is open only by the grace
     /// period of `expiry_grace`.
     pub fn is_in_grace(&self, now: UnixTime) -> bool {
-        self.ends.is_some_and(|(expired, _)| expired <= now)
+        self.ends
+            .is_some_and(|(expired, _)| expired <= now && expired <= now.at_earliest())
     }
 
     /// Whether a tunnel with this permit has expired. A token that still admits requests does not
     /// close a tunnel: the issuer's leeway counts for both.
     pub fn has_ended(&self, now: UnixTime) -> bool {
-        self.ends().is_some_and(|closed| closed <= now)
+        self.ends()
+            .is_some_and(|closed| closed <= now && closed <= now.at_earliest())
     }
 }

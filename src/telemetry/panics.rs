@@ -176,13 +176,13 @@ mod tests {
              at /rustc/0a/library/std/src/backtrace.rs:312:9
    1: __rustc::rust_begin_unwind
    2: core::panicking::panic_fmt
-   3: ianitor::tunnel::raw::poll
+   3: gateway::tunnel::raw::poll
              at ./src/tunnel/raw.rs:10:2
    4: tokio::run
              at /home/a/.cargo/registry/src/index-1/tokio-1/src/run.rs:1:1
 ";
         let shown = [
-            "   0: ianitor::tunnel::raw::poll at ./src/tunnel/raw.rs:10:2",
+            "   0: gateway::tunnel::raw::poll at ./src/tunnel/raw.rs:10:2",
             "   1: tokio::run at tokio-1/src/run.rs:1:1",
         ];
         assert_eq!(frames(text), shown);

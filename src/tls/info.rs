@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use rustls::SignatureAlgorithm;
 
 use super::problem::{Date, Notice, OutOfDate, Warning};
+use crate::clock;
 use crate::host::{HostName, HostPattern};
 
 /// Enough time to renew by hand, and later than any automatic renewal.
@@ -68,8 +69,17 @@ impl CertInfo {
         self.origin == Origin::Placeholder
     }
 
-    /// Why it is not valid at this time; `None` if it is.
+    /// Why it is not valid at this time of the system clock; `None` if it is. After the clock was
+    /// set, either of its readings will do.
     pub fn out_of_date(&self, now: SystemTime) -> Option<OutOfDate> {
+        let reason = self.out_of_date_at(now)?;
+        match clock::other_reading(now) {
+            Some(other) if self.out_of_date_at(other).is_none() => None,
+            _ => Some(reason),
+        }
+    }
+
+    fn out_of_date_at(&self, now: SystemTime) -> Option<OutOfDate> {
         if now > self.not_after {
             Some(OutOfDate::Expired(Date(self.not_after)))
         } else if now < self.not_before {

@@ -18,6 +18,7 @@ pub(super) async fn run(worker: Rc<Worker>) {
     loop {
         timer.wait_until(next).await;
         ticks.pulse().tick(clock::monotonic());
+        clock::look();
         ticks.advance();
         let is_idle = !ticks.was_used();
         caught(|| sweep(&worker, UnixTime::now()));

@@ -18,6 +18,7 @@ mod bypass;
 mod bypass_tokens;
 mod certs_command;
 mod check;
+mod clock_steps;
 mod coalesced;
 mod control;
 mod control_requests;

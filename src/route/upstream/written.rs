@@ -17,7 +17,7 @@ pub(super) fn parse(text: &str) -> Result<ServerAddr, String> {
     };
     let lower = scheme.to_ascii_lowercase();
     let tls = match &*lower {
-        "http" if rest.starts_with("unix:") => {
+        "http" if rest.starts_with("unix:/") => {
             return Err(format!("is a socket; write \"{rest}\""));
         }
         "http" => false,

@@ -65,7 +65,10 @@ async fn signed_in(
     *response.status_mut() = StatusCode::SEE_OTHER;
     let headers = response.headers_mut();
     if let Some(verified) = permit.token() {
-        let left = UnixTime::now().until(verified.claims.exp).as_secs();
+        let left = UnixTime::now()
+            .at_earliest()
+            .until(verified.claims.exp)
+            .as_secs();
         if left == 0 {
             return Ok(Err(Denied::Token(BadToken::Expired).into()));
         }

@@ -53,7 +53,7 @@ impl TurnRequest<'_> {
         let Some(token) = self.permit.token() else {
             return Ok(turn.credential(now, &Subject::client(), ttl));
         };
-        let ttl = ttl.min(now.until(token.claims.exp));
+        let ttl = ttl.min(now.at_earliest().until(token.claims.exp));
         if ttl.is_zero() {
             // The token's leeway still admits the request, but the relay, which knows no leeway,
             // would reject the credential.

@@ -1,6 +1,7 @@
 //! An issuer with its keys: whether it signed a token, and whether it accepts the token now.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::fetched::Fetched;
 use super::spec::{Audience, IssuerSpec, KeySource};
@@ -124,17 +125,22 @@ impl Issuer {
             .issuers
             .as_ref()
             .is_none_or(|all| all.iter().any(|one| claims.iss() == Some(&**one)));
+        // After the clock was set, what is valid by one of its readings is valid.
+        let ends = claims.exp.after(spec.leeway);
+        let has_come = |time: UnixTime, margin: Duration| {
+            time <= now.after(margin) || time <= now.at_latest().after(margin)
+        };
         [
             (BadToken::Issuer, is_theirs),
             (BadToken::Audience, is_for_us),
-            (BadToken::Expired, claims.exp.after(spec.leeway) > now),
+            (BadToken::Expired, ends > now || ends > now.at_earliest()),
             (
                 BadToken::NotYet,
-                claims.nbf.is_none_or(|nbf| nbf <= now.after(spec.leeway)),
+                claims.nbf.is_none_or(|nbf| has_come(nbf, spec.leeway)),
             ),
             (
                 BadToken::Lifetime,
-                claims.exp <= now.after(spec.max_lifetime).after(spec.leeway),
+                has_come(claims.exp, spec.max_lifetime.saturating_add(spec.leeway)),
             ),
             (BadToken::Revoked, !self.revoked.has(claims)),
         ]
