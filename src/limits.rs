@@ -18,6 +18,12 @@ pub struct Limits {
     pub requests_per_client: Rate,
     /// Invalid tokens of one client, such as guesses; more get 429.
     pub bad_tokens_per_client: Rate,
+    /// Open WebSockets of one client; more get 429.
+    pub tunnels_per_client: usize,
+    /// Open WebSockets of one subject of tokens; more get 429. `None`: no limit.
+    pub tunnels_per_subject: Option<usize>,
+    /// Long polls of one client that wait for an answer; more get 429.
+    pub polls_per_client: usize,
     /// Refused messages of one WebSocket; more close it with 1008.
     pub refusals_per_tunnel: Rate,
     /// Networks to which the limits per client do not apply.
@@ -53,6 +59,11 @@ impl Default for Limits {
             requests_per_client: Rate::new(2_000, Duration::from_secs(1)),
             // More than a person pastes by mistake, and too few to guess a token.
             bad_tokens_per_client: Rate::new(20, Duration::from_secs(60)),
+            // As many as connections: each of them needs one, or a stream of HTTP/2.
+            tunnels_per_client: 5_000,
+            // All users of an application may share a subject.
+            tunnels_per_subject: None,
+            polls_per_client: 5_000,
             // A page that asks for what it may not do, and shows it, goes on; a search ends.
             refusals_per_tunnel: Rate::new(20, Duration::from_secs(10)),
             // Local tools and health checks must work while other clients are being rejected.

@@ -147,6 +147,11 @@ const FOREIGN: &[Foreign] = &[
         "body",
     ),
     is("[[routes]]", &["add_header", "proxy_set_header"], "headers"),
+    is(
+        "[[routes]]",
+        &["limit_req", "rate", "rate_limit", "ratelimit"],
+        "requests",
+    ),
     advice(
         "[[routes]]",
         &["methods", "method", "limit_except"],
@@ -166,7 +171,6 @@ const FOREIGN: &[Foreign] = &[
             "compress",
             "expires",
             "include",
-            "limit_req",
             "limit_conn",
         ],
         "it has no counterpart here; docs/from-nginx.md says what to do instead",

@@ -100,7 +100,7 @@ mod tests {
     use crate::route::upstream::{
         Balance, InfoPolicy, KEEP_ALIVE, Protocol, UpstreamSpec, UpstreamTls, XmppDomain,
     };
-    use crate::route::{HostHeader, PathChange, Route, Timeouts, UpstreamId};
+    use crate::route::{HostHeader, PathChange, Route, RouteLimits, Timeouts, UpstreamId};
     use crate::slot::MaxConnections;
 
     fn table(adjust: impl Fn(&mut Route, &mut UpstreamSpec)) -> RouteTable {
@@ -141,6 +141,7 @@ mod tests {
             target: Target::Forward(forward),
             forward_token: false,
             body_limit: 0,
+            limits: RouteLimits::default(),
             cors: None,
             answers: Edits::default(),
             security: Security::default(),

@@ -24,6 +24,7 @@ use std::time::Duration;
 use http::HeaderValue;
 
 use crate::host::{Authority, HostName, HostPattern};
+use crate::limits::Rate;
 use crate::policy::{Policy, TokenRule};
 use crate::telemetry::metrics::RouteName;
 use crate::turn::TurnId;
@@ -52,6 +53,8 @@ pub struct Route {
     pub forward_token: bool,
     /// Largest request body in bytes.
     pub body_limit: u64,
+    /// How many requests it takes.
+    pub limits: RouteLimits,
     /// Which pages of other origins may use the route. Without it, the target's own CORS headers
     /// are passed on, and requests that are permitted by a cookie or an address must come from a
     /// page of the route's own host.
@@ -105,6 +108,15 @@ impl Route {
     pub fn tenant<'p>(&self, path: &'p str) -> Option<&'p str> {
         self.path.tenant(path)
     }
+}
+
+/// How many requests a route takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RouteLimits {
+    /// Requests of one client; more get 429.
+    pub requests: Option<Rate>,
+    /// Requests of all clients under way at once; more get 503.
+    pub concurrent: Option<usize>,
 }
 
 /// What answers the requests of a route.

@@ -11,6 +11,7 @@ fn table(routes: &[(&str, &str)]) -> RouteTable {
         target: target.clone(),
         forward_token: false,
         body_limit: 0,
+        limits: RouteLimits::default(),
         cors: None,
         answers: Edits::default(),
         security: Security::default(),

@@ -9,8 +9,10 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::messages::MessageJudge;
+use super::subject_tunnels::SubjectTunnel;
 use crate::proxy::upgrade::UpgradedUpstream;
 use crate::registry::Registered;
+use crate::slot::UseSlot;
 use crate::telemetry::access::Exchange;
 use crate::tick::Ticks;
 use crate::tunnel::{Tunnel, TunnelControl, Understood};
@@ -26,6 +28,25 @@ pub(super) struct Handoff {
     pub judge: Option<Box<MessageJudge>>,
     /// The request, for the access log.
     pub exchange: Rc<Exchange>,
+    /// What counts it.
+    pub(super) open: OpenTunnel,
+}
+
+/// What counts an open WebSocket, or the handshake of one, for its client and its subject.
+#[derive(Debug)]
+pub(super) struct OpenTunnel {
+    _of_client: UseSlot,
+    _of_subject: Option<SubjectTunnel>,
+}
+
+impl OpenTunnel {
+    /// Counted until it is dropped.
+    pub(super) fn new(of_client: UseSlot, of_subject: Option<SubjectTunnel>) -> Self {
+        Self {
+            _of_client: of_client,
+            _of_subject: of_subject,
+        }
+    }
 }
 
 impl Handoff {
@@ -46,7 +67,7 @@ impl Handoff {
             load,
             socket,
         } = self.upgraded;
-        let (upstream, kept) = ((stream, early), ((load, socket), kept));
+        let (upstream, kept) = ((stream, early), ((load, socket, self.open), kept));
         let (control, exchange, ticks) = (self.control, self.exchange, Rc::clone(ticks));
         match self.judge {
             None => {

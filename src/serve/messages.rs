@@ -175,6 +175,20 @@ pub(super) fn owner(permit: &Permit) -> Option<Owner> {
     Some(Owner::of_token(&token.issuer, token.claims.iss(), subject))
 }
 
+/// The user of the permit's token, if it names one: its subject, and the user beside it in the
+/// tokens of Jitsi, whose subject is a tenant or a domain.
+pub(super) fn user(permit: &Permit) -> Option<Owner> {
+    let token = permit.token()?;
+    let (user, subject) = (token.claims.user_id(), token.claims.subject());
+    if user.is_none() && subject.is_none() {
+        return None;
+    }
+    let (user, subject) = (user.as_deref(), subject.unwrap_or_default());
+    let (issuer, iss) = (&token.issuer, token.claims.iss());
+    let user = user.unwrap_or_default();
+    Some(Owner::of_user(issuer, iss, subject, user))
+}
+
 /// A number that no client can guess.
 fn random() -> u64 {
     let mut bytes = [0; 8];

@@ -13,6 +13,7 @@ pub mod refusal_floods;
 pub mod renewals;
 pub mod shared;
 pub mod snapshot;
+pub mod subject_tunnels;
 pub mod under_way;
 pub mod unread;
 pub mod view;

@@ -58,6 +58,21 @@ pub(super) enum Rejection {
     /// Too many requests; the client may retry after this time.
     #[error("limits.requests_per_client is reached")]
     Rate(Duration),
+    /// Too many requests on this route; the client may retry after this time.
+    #[error("requests of the route is reached")]
+    RouteRate(Duration),
+    /// As many requests of all clients under way on this route as there may be.
+    #[error("concurrent of the route is reached")]
+    RouteConcurrent,
+    /// As many open WebSockets of the client as it may have.
+    #[error("limits.tunnels_per_client is reached")]
+    ClientTunnels,
+    /// As many open WebSockets of the token's subject as it may have.
+    #[error("limits.tunnels_per_subject is reached")]
+    SubjectTunnels,
+    /// As many long polls of the client as it may have.
+    #[error("limits.polls_per_client is reached")]
+    Polls,
     /// Too many concurrent streams of HTTP/2.
     #[error("as many streams of HTTP/2 as limits.connections_per_client")]
     Streams(Full),
@@ -192,6 +207,11 @@ impl Rejection {
             ),
             Self::TargetTooLong => (StatusCode::URI_TOO_LONG, "target_too_long"),
             Self::Rate(_) => (StatusCode::TOO_MANY_REQUESTS, "rate"),
+            Self::RouteRate(_) => (StatusCode::TOO_MANY_REQUESTS, "route_requests"),
+            Self::RouteConcurrent => (StatusCode::SERVICE_UNAVAILABLE, "route_concurrent"),
+            Self::ClientTunnels => (StatusCode::TOO_MANY_REQUESTS, "tunnels_per_client"),
+            Self::SubjectTunnels => (StatusCode::TOO_MANY_REQUESTS, "tunnels_per_subject"),
+            Self::Polls => (StatusCode::TOO_MANY_REQUESTS, "polls_per_client"),
             Self::NoRoute(NoRoute::Host) => (StatusCode::MISDIRECTED_REQUEST, "no_host"),
             Self::NoRoute(NoRoute::EncodedSlash) => {
                 (StatusCode::BAD_REQUEST, BadPath::EncodedSlash.word())

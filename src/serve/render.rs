@@ -59,14 +59,19 @@ fn with_header(
 fn header(rejection: &Rejection) -> Option<(HeaderName, HeaderValue)> {
     use proxy::Error as P;
     match rejection {
-        Rejection::Rate(wait) | Rejection::BadTokens(wait) | Rejection::RefusalFlood(wait) => {
-            Some((
-                header::RETRY_AFTER,
-                HeaderValue::from(wait.as_secs().saturating_add(1)),
-            ))
-        }
+        Rejection::Rate(wait)
+        | Rejection::RouteRate(wait)
+        | Rejection::BadTokens(wait)
+        | Rejection::RefusalFlood(wait) => Some((
+            header::RETRY_AFTER,
+            HeaderValue::from(wait.as_secs().saturating_add(1)),
+        )),
+        // WebSockets stay open for long, and each attempt may cost a TLS handshake.
+        Rejection::ClientTunnels | Rejection::SubjectTunnels => fixed(header::RETRY_AFTER, "10"),
         Rejection::Streams(_)
         | Rejection::Stopping
+        | Rejection::RouteConcurrent
+        | Rejection::Polls
         | Rejection::OpenFiles
         | Rejection::Withdrawn(Withdrawn::Target | Withdrawn::Messages | Withdrawn::Stopped)
         | Rejection::Proxy(P::NoRoom)

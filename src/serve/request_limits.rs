@@ -3,9 +3,9 @@
 use http::Version;
 use http::header::{self, HeaderMap};
 
-use super::Inbound;
 use super::reject::Rejection;
 use super::validation::is_validation;
+use super::{Inbound, Routed};
 use crate::proxy::MAX_FIELDS;
 
 /// Rejects a request with more than 256 header fields, and a request target that is longer than
@@ -55,4 +55,28 @@ pub(super) fn limit_rate(inbound: Inbound) -> Result<Inbound, Rejection> {
         );
     }
     Ok(inbound)
+}
+
+/// Counts the request against the rate of its client on its route.
+pub(super) fn limit_route_rate(routed: Routed) -> Result<Routed, Rejection> {
+    let inbound = &routed.normal.inbound;
+    let limits = &inbound.view.snapshot.routes.route(routed.route).limits;
+    if let (Some(rate), Some(room)) = (limits.requests, inbound.view.room(routed.route)) {
+        let slots = &inbound.conn.worker.shared.slots;
+        let counted = slots.request_on(&inbound.counted(), room, rate);
+        counted.map_err(Rejection::RouteRate)?;
+    }
+    Ok(routed)
+}
+
+/// Counts the request among those of all clients on its route until its answer has ended. An open
+/// WebSocket does not count.
+pub(super) fn limit_concurrent(routed: &Routed) -> Result<(), Rejection> {
+    let inbound = &routed.normal.inbound;
+    let limits = &inbound.view.snapshot.routes.route(routed.route).limits;
+    if let (Some(most), Some(room)) = (limits.concurrent, inbound.view.room(routed.route)) {
+        let slot = room.begin(most).ok_or(Rejection::RouteConcurrent)?;
+        inbound.exchange.hold_route(slot);
+    }
+    Ok(())
 }

@@ -7,9 +7,10 @@ use tracing_appender::non_blocking::NonBlocking;
 use super::refusal_floods::RefusalFloods;
 use super::renewals::Renewals;
 use super::snapshot::Snapshot;
+use super::subject_tunnels::SubjectTunnels;
 use crate::auth::{AuthFailures, Tagger};
 use crate::resolve::Resolver;
-use crate::slot::{OpenFiles, Slots, Sockets, WorkerLoads};
+use crate::slot::{OpenFiles, RouteRooms, Slots, Sockets, WorkerLoads};
 use crate::telemetry::audit::AuditLog;
 use crate::tls::challenges::Challenges;
 
@@ -30,6 +31,10 @@ pub struct SharedState {
     pub auth_failures: Arc<AuthFailures>,
     /// Clients that have to wait before they open another WebSocket.
     pub refusal_floods: RefusalFloods,
+    /// Open WebSockets, counted by the subjects of their tokens.
+    pub subject_tunnels: Arc<SubjectTunnels>,
+    /// Requests under way on the routes that limit them.
+    pub route_rooms: RouteRooms,
     /// Passes renewed tokens to the tunnels of every worker.
     pub renewals: Arc<Renewals>,
     /// Answers for CAs that validate a name of an open order.
@@ -62,6 +67,8 @@ impl SharedState {
             files: OpenFiles::new(snapshot.open_files),
             auth_failures: AuthFailures::new(),
             refusal_floods: RefusalFloods::default(),
+            subject_tunnels: Arc::default(),
+            route_rooms: RouteRooms::default(),
             renewals: Renewals::new(),
             challenges,
             resolver,

@@ -15,7 +15,7 @@ use super::health_check::health_check;
 use super::internal::internal_routes;
 use super::normalize::normalize;
 use super::redirect::Redirect;
-use super::request_limits::{limit_rate, limit_size};
+use super::request_limits::{limit_rate, limit_route_rate, limit_size};
 use super::rescue::Rescue;
 use super::response_headers::ResponseHeaders;
 use super::routing::route;
@@ -54,6 +54,7 @@ pub(super) fn routes() -> impl Stack {
         .layer(Step(route))
         .layer(ResponseHeaders) // before authorization: preflights have no credentials
         .layer(Rescue) // inside the headers: scripts can read rejections only with CORS
+        .layer(Step(limit_route_rate)) // before work is done for the policy
         .layer(ReadForm) // an API key may be in a form: before the key is checked
         .layer(Authorize) // the only way to a permit
         .service(Target)

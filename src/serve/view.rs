@@ -10,8 +10,8 @@ use crate::proxy::client::Pool;
 use crate::proxy::cluster::Cluster;
 use crate::proxy::connect::Connector;
 use crate::route::upstream::ServerAddr;
-use crate::route::{Route, RouteId, Target, UpstreamId};
-use crate::slot::ServerRoom;
+use crate::route::{Route, RouteId, RouteLimits, Target, UpstreamId};
+use crate::slot::{RouteRoom, ServerRoom};
 use crate::telemetry::metrics::{RouteCounts, ServerSeen, WorkerMetrics};
 use crate::tick::Ticks;
 use crate::token::issuer::Issuer;
@@ -25,6 +25,8 @@ pub struct WorkerView {
     pub snapshot: Arc<Snapshot>,
     upstreams: Vec<UpstreamView>,
     labels: Vec<Label>,
+    /// The counts of each route that has limits of its own.
+    rooms: Vec<Option<Arc<RouteRoom>>>,
     /// Servers to which TLS is passed through. Each keeps its share of the sockets while it is
     /// configured, used or not.
     _passed_to: Vec<Arc<ServerRoom>>,
@@ -71,10 +73,18 @@ impl WorkerView {
             previous.close_pools_not_in(&upstreams);
         }
         let label = |route: &Route| Label::new(route, &snapshot, metrics);
+        let room = |route: &Route| {
+            let has_limits = route.limits != RouteLimits::default();
+            has_limits.then(|| {
+                let name = route.name();
+                shared.route_rooms.room(&name.host, &name.path)
+            })
+        };
         let passthrough = snapshot.passthrough.iter();
         Rc::new(Self {
             upstreams,
             labels: snapshot.routes.routes().iter().map(label).collect(),
+            rooms: snapshot.routes.routes().iter().map(room).collect(),
             _passed_to: passthrough
                 .map(|entry| shared.sockets.server(&entry.to.to_string()))
                 .collect(),
@@ -105,6 +115,11 @@ impl WorkerView {
     /// A route's names in the access log.
     pub fn label(&self, id: RouteId) -> &Label {
         &self.labels[id.index()]
+    }
+
+    /// The counts of a route, if it has limits of its own.
+    pub(super) fn room(&self, id: RouteId) -> Option<&Arc<RouteRoom>> {
+        self.rooms[id.index()].as_ref()
     }
 
     /// An issuer by its name.

@@ -13,6 +13,8 @@ use std::time::Duration;
 use parking_lot::{Mutex, MutexGuard};
 
 use super::full::Full;
+use super::route_rates::RouteRates;
+use super::uses::ClientUses;
 use crate::limits::{Limits, Rate};
 
 /// The counts of one client, alone on their cache lines.
@@ -26,6 +28,10 @@ pub(super) struct ClientCounts {
     pub(super) at_servers: AtServers,
     /// Open files.
     pub(super) files: AtomicUsize,
+    /// WebSockets and long polls.
+    pub(super) uses: ClientUses,
+    /// Requests on the routes that have a rate.
+    pub(super) routes: RouteRates,
     /// Bytes of bodies that its connections hold in memory.
     unread: AtomicUsize,
     /// When the client has its full allowance of requests again, in microseconds since start.
@@ -50,6 +56,8 @@ impl ClientCounts {
             && self.full_at.load(Ordering::Relaxed) <= now
             && self.at_servers.is_none()
             && self.files.load(Ordering::Relaxed) == 0
+            && self.uses.is_none()
+            && self.routes.are_full(now)
     }
 }
 

@@ -112,13 +112,15 @@ impl Slots {
     fn prune(&self, clients: &mut HashMap<ClientGroup, Arc<ClientCounts>>) {
         if clients.len() >= self.prune_at.load(Ordering::Relaxed) {
             let now = self.micros();
-            clients.retain(|_, client| !client.is_forgettable(now));
+            // A worker that has just found a client may be about to count something.
+            clients
+                .retain(|_, client| Arc::strong_count(client) > 1 || !client.is_forgettable(now));
             self.prune_at
                 .store((2 * clients.len()).max(FIRST_PRUNE), Ordering::Relaxed);
         }
     }
 
-    fn micros(&self) -> u64 {
+    pub(super) fn micros(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 }

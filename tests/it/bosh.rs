@@ -12,7 +12,7 @@ use crate::harness::{Config, Dial, TestGateway, Then, Upstream, eventually, h2};
 const NS: &str = "http://jabber.org/protocol/httpbind";
 
 /// A stand-in for Prosody's BOSH, as it answers on the wire.
-fn prosody() -> Upstream {
+pub(crate) fn prosody() -> Upstream {
     let sessions = Arc::new(Mutex::new(HashSet::new()));
     Upstream::http(move |request, conn| {
         let text = String::from_utf8_lossy(&request.body).into_owned();
@@ -64,7 +64,7 @@ fn prosody() -> Upstream {
     })
 }
 
-fn config(prosody: &Upstream) -> Config {
+pub(crate) fn config(prosody: &Upstream) -> Config {
     let url = prosody.url();
     Config::new()
         .table(&format!(
@@ -104,14 +104,14 @@ fn token(user: &str, more: &Value) -> String {
 }
 
 /// One client of the gateway, at one URL.
-struct Client {
+pub(crate) struct Client {
     dial: Dial,
     target: String,
     token: String,
 }
 
 impl Client {
-    fn new(gateway: &TestGateway, target: &str, user: &str) -> Self {
+    pub(crate) fn new(gateway: &TestGateway, target: &str, user: &str) -> Self {
         let token = match user {
             "" => String::new(),
             user => format!("Authorization: Bearer {}\r\n", token(user, &json!({}))),
@@ -132,7 +132,7 @@ impl Client {
         }
     }
 
-    fn head(&self, body: &str, more: &str) -> String {
+    pub(crate) fn head(&self, body: &str, more: &str) -> String {
         format!(
             "POST {} HTTP/1.1\r\nHost: localhost\r\n{}{more}Content-Length: {}\r\n\r\n{body}",
             self.target,
@@ -152,7 +152,7 @@ impl Client {
     }
 
     /// Opens a session.
-    fn open(&self) -> String {
+    pub(crate) fn open(&self) -> String {
         let text = self.ask(&body("")).text();
         let sid = text
             .split("sid='")
@@ -174,7 +174,7 @@ impl Client {
     }
 }
 
-fn body(attributes: &str) -> String {
+pub(crate) fn body(attributes: &str) -> String {
     format!("<body rid='1573741820' xmlns='{NS}' {attributes}/>")
 }
 

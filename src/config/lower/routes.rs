@@ -22,7 +22,7 @@ use crate::route::local;
 use crate::route::path::PathPrefix;
 use crate::route::tenant::RoutePath;
 use crate::route::upstream::Protocol;
-use crate::route::{PathChange, Route, UpstreamId};
+use crate::route::{PathChange, Route, RouteLimits, UpstreamId};
 
 /// Resolves all routes; `None` with a problem if one is invalid.
 pub(super) fn lower(
@@ -154,6 +154,7 @@ impl Names<'_> {
                 .body
                 .as_ref()
                 .map_or(self.context.body_limit, |body| body.value),
+            limits: limits(raw),
             cors: match cors {
                 Some(cors) => Some(cors?),
                 None => None,
@@ -348,6 +349,13 @@ impl Names<'_> {
                 self.diag.warning(&name.place, "no route names this policy");
             }
         }
+    }
+}
+
+fn limits(raw: &RawRoute) -> RouteLimits {
+    RouteLimits {
+        requests: raw.requests,
+        concurrent: raw.concurrent,
     }
 }
 

@@ -7,8 +7,8 @@ use crate::addr::{ListenAddr, Network};
 use crate::config::problem::Spanned;
 use crate::config::read::{List, Table};
 use crate::config::values::{
-    AddressHeader, Count, Exempt, HostPort, Port, Size, SocketPath, TargetSize, Threads, Timeout,
-    TokenSize,
+    AddressHeader, Count, CountOrUnlimited, Exempt, HostPort, Port, Size, SocketPath, TargetSize,
+    Threads, Timeout, TokenSize,
 };
 use crate::host::{HostName, HostPattern};
 use crate::limits::{Limits, Rate};
@@ -175,6 +175,18 @@ section! {
         /// until there is room again. A token whose key has yet to be fetched from `asap_url` may
         /// have to be sent a second time.
         bad_tokens_per_client: Rate;
+        /// Open WebSockets of one client, over HTTP/1.1 and HTTP/2, from their handshakes on. More
+        /// get 429 with `Retry-After` in the handshake. Passed-through TLS does not count.
+        tunnels_per_client: Count;
+        /// The same for one subject of tokens: the entry of `[issuers]`, `iss` and `sub`, and with
+        /// Jitsi `context.user.id`. All workers count together. WebSockets without a subject do not
+        /// count, and neither do those that were opened while there was no limit. Where all users
+        /// of an application have tokens of one subject, leave it out.
+        tunnels_per_subject: CountOrUnlimited;
+        /// Long polls of one client that wait for an answer: `GET` of a session of Janus, where the
+        /// upstream speaks `janus`, and BOSH requests of a session, where it speaks `jitsi`. More
+        /// get 429 with `Retry-After`.
+        polls_per_client: Count;
         /// Networks that the limits per client do not count. A list replaces the default, so name
         /// loopback too if local tools need it. Networks that cover the whole internet, alone or
         /// together, are a warning.

@@ -8,9 +8,10 @@ use super::section;
 use crate::config::problem::{Place, Spanned};
 use crate::config::read::Table;
 use crate::config::values::{
-    MessageSize, PolicyName, RedirectStatus, Size, Timeout, TurnName, UpstreamName,
+    Count, MessageSize, PolicyName, RedirectStatus, Size, Timeout, TurnName, UpstreamName,
 };
 use crate::host::{Authority, HostPattern};
+use crate::limits::Rate;
 use crate::route::Timeouts;
 use crate::route::local::LocalUrl;
 use crate::route::path::{EncodedSlash, PathPrefix};
@@ -73,6 +74,17 @@ section! {
         ));
         /// With `upstream`: the largest request body. More gets 413. `0` takes none.
         body: Spanned<Size> = optional("[`limits.body`](#limitsbody)");
+        /// Requests of one client on this route, in addition to
+        /// [`limits.requests_per_client`](#limitsrequests_per_client): a handshake for a WebSocket
+        /// is one, what is sent over it is none. More get 429 with `Retry-After`, before the policy
+        /// is asked. Clients in [`limits.exempt`](#limitsexempt) are not counted.
+        requests: Rate = optional("no limit of its own");
+        /// Requests of all clients that may be under way at once on this route, after the policy
+        /// has admitted them: from there to the last byte of the answer, long polls included, but
+        /// not WebSockets that are open. More get 503 with `Retry-After`. It guards a server that
+        /// does only so much at a time; what one client may take of it is
+        /// [`max_connections`](#upstreamsnamemax_connections) of the upstream.
+        concurrent: Count = optional("no limit");
         /// With an upstream whose [messages](messages.md) the gateway reads: the largest message of
         /// a client. A WebSocket with a larger one is closed with 1009; by REST it gets 413, as
         /// does what is larger than `body`. What the server says may have 16 MiB. Kurento's client

@@ -29,7 +29,7 @@ pub(super) use message::{
     RequestName, Room, RuleName, Verb,
 };
 pub use message::{nearest_plugin, plugin_name};
-pub(super) use number::{Count, Lifetime, Port, Threads, Timeout};
+pub(super) use number::{Count, CountOrUnlimited, Lifetime, Port, Threads, Timeout};
 pub(super) use path::{FileMode, OneOrTwoFiles, RedirectStatus, SocketPath};
 pub(super) use pin::Pins;
 pub(super) use size::{MessageSize, Size, TargetSize, TokenSize};

@@ -9,6 +9,7 @@ use crate::config::units;
 use crate::limits::Rate;
 
 const INTEGER: &str = "an integer";
+const COUNT_OR_UNLIMITED: &str = "an integer or \"unlimited\"";
 const DURATION: &str = "a duration such as \"10s\"";
 
 impl Read for bool {
@@ -60,6 +61,45 @@ impl Write for Count {
 
     fn write(value: &usize) -> String {
         value.to_string()
+    }
+}
+
+/// How many of something, or any number.
+pub(in crate::config) struct CountOrUnlimited;
+
+impl CountOrUnlimited {
+    const UNLIMITED: &str = "unlimited";
+}
+
+impl Read for CountOrUnlimited {
+    type Out = Option<usize>;
+    const FORM: Form = Form::One(&Kind {
+        name: "count or unlimited",
+        expected: COUNT_OR_UNLIMITED,
+        text: "A [count](#count), or `\"unlimited\"`.",
+        good: &["1", "20_000", "\"unlimited\""],
+        bad: ("\"none\"", "unknown value \"none\"; known: \"unlimited\""),
+    });
+
+    fn read(value: &Value<'_>) -> Option<Option<usize>> {
+        if value.as_text().is_some() {
+            return value.choose("value", &[(Self::UNLIMITED, None)]);
+        }
+        match value.integer() {
+            Some(_) => Count::read(value).map(Some),
+            None => value.expected(COUNT_OR_UNLIMITED, ""),
+        }
+    }
+}
+
+impl Write for CountOrUnlimited {
+    type Plain = Option<usize>;
+
+    fn write(value: &Option<usize>) -> String {
+        match value {
+            Some(count) => Count::write(count),
+            None => quoted(Self::UNLIMITED),
+        }
     }
 }
 

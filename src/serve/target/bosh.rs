@@ -22,6 +22,7 @@ use crate::policy::Permit;
 use crate::proxy;
 use crate::proxy::body::ClientRequest;
 use crate::serve::detail::shortened;
+use crate::serve::messages::user;
 use crate::serve::reject::Rejection;
 use crate::serve::response_body::ResponseBody;
 use crate::serve::witness::Witness;
@@ -123,6 +124,9 @@ impl<'r> BoshTarget<'r> {
             let detail = "not a session of this client in this room";
             return Ok(self.refused("item-not-found", SESSION_REASON, detail));
         }
+        if !is_terminate {
+            self.forwarding.begin_poll()?;
+        }
         let mut response = forward(request, self.forwarding).await?;
         if is_terminate {
             sessions.forget_session(owner, &key);
@@ -141,16 +145,8 @@ impl<'r> BoshTarget<'r> {
     /// Who a session belongs to. A renewed token of the same user keeps it; a guest is known by its
     /// address.
     fn owner(&self, permit: &Permit) -> Owner {
-        let of_token = permit.token().and_then(|token| {
-            let user = token.claims.user_id();
-            let subject = token.claims.subject();
-            (user.is_some() || subject.is_some()).then(|| {
-                let user = user.as_deref().unwrap_or_default();
-                let subject = subject.unwrap_or_default();
-                Owner::of_user(&token.issuer, token.claims.iss(), subject, user)
-            })
-        });
-        of_token.unwrap_or_else(|| Owner::of_address(self.forwarding.exchange.client()))
+        let client = self.forwarding.exchange.client();
+        user(permit).unwrap_or_else(|| Owner::of_address(client))
     }
 
     /// A refusal in the words of BOSH, whose status is that of an answer of Prosody: clients of

@@ -13,6 +13,8 @@ use crate::route::tenant::Tenant;
 use crate::route::upstream::{NoBridge, Protocol};
 use crate::route::{Forward, Route, UpstreamId};
 use crate::serve::cleaning::Cleaning;
+use crate::serve::handoff::OpenTunnel;
+use crate::serve::messages::user;
 use crate::serve::observer::MessageObserver;
 use crate::serve::reject::Rejection;
 use crate::serve::under_way::Key;
@@ -20,8 +22,9 @@ use crate::serve::view::WorkerView;
 use crate::serve::{ConnInfo, Inbound, Normal};
 use crate::signalling::Backend;
 use crate::signalling::audit::Transport;
+use crate::signalling::janus::rest::Place;
 use crate::signalling::owners::Owners;
-use crate::slot::CountedClient;
+use crate::slot::{ClientUse, CountedClient};
 use crate::telemetry::access::Exchange;
 
 /// A request on its way to its upstream, without the request itself.
@@ -133,6 +136,50 @@ impl<'r> Forwarding<'r> {
     /// Whose sessions its upstream has.
     pub(super) fn owners(&self) -> Option<&Arc<Owners>> {
         self.view.owners(self.upstream)
+    }
+
+    /// Counts a long poll of the client until its answer has ended.
+    ///
+    /// # Errors
+    /// If the client has as many as it may have.
+    pub(super) fn begin_poll(&self) -> Result<(), Rejection> {
+        let most = self.view.snapshot.limits.polls_per_client;
+        let poll = self.counted.begin(ClientUse::Poll, most);
+        self.exchange.hold_poll(poll.ok_or(Rejection::Polls)?);
+        Ok(())
+    }
+
+    /// Counts a WebSocket of the client, and of the subject of its token.
+    ///
+    /// # Errors
+    /// If there are as many as there may be.
+    pub(super) fn begin_tunnel(&self, permit: &Permit) -> Result<OpenTunnel, Rejection> {
+        let limits = &self.view.snapshot.limits;
+        let of_client = self
+            .counted
+            .begin(ClientUse::Tunnel, limits.tunnels_per_client)
+            .ok_or(Rejection::ClientTunnels)?;
+        let of_subject = match limits
+            .tunnels_per_subject
+            .and_then(|most| Some((most, user(permit)?)))
+        {
+            None => None,
+            Some((most, subject)) => {
+                let tunnels = &self.conn.worker.shared.subject_tunnels;
+                Some(
+                    tunnels
+                        .begin(subject, most)
+                        .ok_or(Rejection::SubjectTunnels)?,
+                )
+            }
+        };
+        Ok(OpenTunnel::new(of_client, of_subject))
+    }
+
+    /// What a path stands for at a Janus.
+    pub(super) fn place(&self, path: &str) -> Option<Place> {
+        let is_base_known = !self.forward.path.is_root_at_upstream(self.path.as_str());
+        Place::find(self.path.rest(path)?, is_base_known)
     }
 
     /// The permit by the configuration in force, of a request whose body had to be waited for.

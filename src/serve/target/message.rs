@@ -70,7 +70,7 @@ impl<'r> MessageTarget<'r> {
     }
 
     pub(super) async fn serve(self, mut request: ClientRequest) -> Answer {
-        let Some(place) = self.place(request.uri().path()) else {
+        let Some(place) = self.forwarding.place(request.uri().path()) else {
             let response = self.without_message(StatusCode::NOT_FOUND, "not a path of Janus");
             return Ok(self.before_body(&request, response));
         };
@@ -92,17 +92,6 @@ impl<'r> MessageTarget<'r> {
             },
             _ => Err(self.no_method(place)),
         }
-    }
-
-    /// What a path stands for.
-    fn place(&self, path: &str) -> Option<Place> {
-        let Forwarding {
-            path: route,
-            forward,
-            ..
-        } = self.forwarding;
-        let is_base_known = !forward.path.is_root_at_upstream(route.as_str());
-        Place::find(route.rest(path)?, is_base_known)
     }
 
     /// The admin API has no events.
@@ -226,6 +215,7 @@ impl<'r> MessageTarget<'r> {
         if let Err(refusal) = rest::may_poll(context.ids, &context) {
             return Ok(self.no_poll(&refusal));
         }
+        self.forwarding.begin_poll()?;
         let Forwarding { conn, key, .. } = self.forwarding;
         conn.worker.under_way.polls(*key, session);
         let keepalive = rest::keepalive(request.uri().query().unwrap_or_default());

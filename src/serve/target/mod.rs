@@ -15,12 +15,13 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use http::Response;
+use http::{Method, Response};
 use tower::Service;
 
 use super::admission::Admission;
 use super::reject::Rejection;
 use super::reply::{Reply, Served};
+use super::request_limits::limit_concurrent;
 use super::response_body::ResponseBody;
 use super::under_way::{Key, UnderWay};
 use super::unread_body::close_if_unread;
@@ -30,6 +31,7 @@ use crate::proxy::body::ClientRequest;
 use crate::route;
 use crate::route::upstream;
 use crate::signalling::Protocol;
+use crate::signalling::janus::rest::Place;
 use bosh::BoshTarget;
 use context::Forwarding;
 use message::MessageTarget;
@@ -55,12 +57,15 @@ impl Service<Admitted> for Target {
         let under_way = Rc::clone(&worker.under_way);
         let admission = Admission::new(normal, *route, &admitted.permit);
         let is_admitted = under_way.admit(key, admission, &worker.view.borrow());
+        let is_admitted = is_admitted
+            .map_err(Rejection::from)
+            .and_then(|()| limit_concurrent(&admitted.routed));
         WhilePermitted {
             under_way,
             key,
             served: match is_admitted {
                 Ok(()) => serve(admitted),
-                Err(why) => Box::pin(ready(Err(why.into()))),
+                Err(why) => Box::pin(ready(Err(why))),
             },
         }
     }
@@ -150,7 +155,17 @@ async fn forward_to(
                 let bosh = BoshTarget::new(forwarding, owners);
                 Box::pin(bosh.serve(request)).await
             }
+            (upstream::Protocol::Janus, _) if is_poll(&request, forwarding) => {
+                forwarding.begin_poll()?;
+                forward::forward(request, forwarding).await
+            }
             _ => forward::forward(request, forwarding).await,
         },
     }
+}
+
+/// Whether a Janus whose messages are not judged answers the request when a session has events.
+fn is_poll(request: &ClientRequest, forwarding: &Forwarding<'_>) -> bool {
+    let is_session = |path| matches!(forwarding.place(path), Some(Place::Session(_)));
+    *request.method() == Method::GET && is_session(request.uri().path())
 }

@@ -58,6 +58,7 @@ pub(super) async fn open(
             .headers_mut()
             .remove(header::SEC_WEBSOCKET_EXTENSIONS);
     }
+    let open = forwarding.begin_tunnel(permit)?;
     let stream =
         websocket::is_extended_connect(&request).then(|| hyper::upgrade::on(&mut *request));
     let (answer, upgraded) = upgrade::open_websocket(request, &forwarding.context()).await?;
@@ -75,6 +76,7 @@ pub(super) async fn open(
             control,
             judge,
             exchange: Rc::clone(exchange),
+            open,
         };
         match stream {
             Some(stream) => drop(tokio::task::spawn_local(tunnel_on_stream(

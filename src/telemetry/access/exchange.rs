@@ -11,7 +11,7 @@ use super::sink::AccessSink;
 use super::written::Written;
 use crate::addr::ClientAddr;
 use crate::clock;
-use crate::slot::StreamSlot;
+use crate::slot::{RouteSlot, StreamSlot, UseSlot};
 use crate::telemetry::request_id::RequestId;
 
 /// A request from its head to the last byte of its response or tunnel. Dropping it writes the line
@@ -25,8 +25,17 @@ pub struct Exchange {
     line: RefCell<Line>,
     /// `None` if no line will be written.
     head: Option<Box<Head>>,
-    /// The slot of an HTTP/2 stream, which is released when the exchange ends.
-    stream: RefCell<Option<StreamSlot>>,
+    /// What is released when the exchange ends.
+    held: RefCell<Held>,
+}
+
+/// What counts a request while it is under way.
+#[derive(Debug, Default)]
+struct Held {
+    stream: Option<StreamSlot>,
+    poll: Option<UseSlot>,
+    /// Until the request becomes a tunnel.
+    route: Option<RouteSlot>,
 }
 
 impl Exchange {
@@ -46,7 +55,7 @@ impl Exchange {
             started: clock::monotonic(),
             line: RefCell::default(),
             head,
-            stream: RefCell::default(),
+            held: RefCell::default(),
         })
     }
 
@@ -67,7 +76,17 @@ impl Exchange {
 
     /// Holds a stream's slot until the exchange ends.
     pub fn hold(&self, stream: StreamSlot) {
-        *self.stream.borrow_mut() = Some(stream);
+        self.held.borrow_mut().stream = Some(stream);
+    }
+
+    /// Holds a long poll's slot until the exchange ends.
+    pub fn hold_poll(&self, poll: UseSlot) {
+        self.held.borrow_mut().poll = Some(poll);
+    }
+
+    /// Holds a slot of the request's route until the exchange ends or becomes a tunnel.
+    pub fn hold_route(&self, route: RouteSlot) {
+        self.held.borrow_mut().route = Some(route);
     }
 
     /// Changes the line, which is also what is counted.
@@ -77,6 +96,7 @@ impl Exchange {
 
     /// Notes that the request has become a tunnel.
     pub fn set_tunnel(&self) {
+        self.held.borrow_mut().route = None;
         let mut line = self.line.borrow_mut();
         if std::mem::replace(&mut line.tunnel, true) {
             return;
