@@ -26,6 +26,7 @@ mod control_requests;
 mod cookies;
 mod dependencies;
 mod drain;
+mod drain_signalling;
 mod early_answers;
 mod edge;
 mod encoded_slash;

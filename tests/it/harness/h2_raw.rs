@@ -9,6 +9,7 @@ const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
+const PING: u8 = 6;
 const GOAWAY: u8 = 7;
 
 const END_STREAM: u8 = 1;
@@ -58,6 +59,12 @@ impl RawH2 {
 
     /// Sends a request on the first stream and waits for its outcome.
     pub(crate) fn ask(&mut self, fields: &[(&str, &str)], body: Option<&[u8]>) -> Outcome {
+        self.begin(fields, body);
+        self.outcome().unwrap_or(Outcome::Reset)
+    }
+
+    /// Sends a request on the first stream.
+    pub(crate) fn begin(&mut self, fields: &[(&str, &str)], body: Option<&[u8]>) {
         let mut block = Vec::new();
         for (name, value) in fields {
             // Literal without indexing, new name, no Huffman.
@@ -70,17 +77,56 @@ impl RawH2 {
         if let Some(body) = body {
             self.frame(DATA, END_STREAM, 1, body);
         }
-        self.outcome().unwrap_or(Outcome::Reset)
+    }
+
+    /// Waits for a frame of this kind, and answers settings and pings before it.
+    #[track_caller]
+    fn await_frame(&mut self, kind: u8) -> Vec<u8> {
+        loop {
+            let (got, flags, payload) = self.next_frame().unwrap();
+            match got {
+                got if got == kind => return payload,
+                SETTINGS | PING if flags & ACK == 0 => self.frame(
+                    got,
+                    ACK,
+                    0,
+                    match got {
+                        PING => &payload,
+                        _ => &[],
+                    },
+                ),
+                _ => {}
+            }
+        }
+    }
+
+    /// Waits for GOAWAY: the last stream that the gateway answers.
+    #[track_caller]
+    pub(crate) fn go_away(&mut self) -> u32 {
+        let payload = self.await_frame(GOAWAY);
+        u32::from_be_bytes(payload[..4].try_into().unwrap())
+    }
+
+    /// Waits for the head of an answer: its status.
+    #[track_caller]
+    pub(crate) fn status(&mut self) -> u16 {
+        status(&self.await_frame(HEADERS))
+    }
+
+    /// The kind, the flags and the payload of the next frame.
+    fn next_frame(&mut self) -> io::Result<(u8, u8, Vec<u8>)> {
+        let mut head = [0; 9];
+        self.stream.read_exact(&mut head)?;
+        let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
+        self.stream.read_exact(&mut payload)?;
+        Ok((head[3], head[4], payload))
     }
 
     fn outcome(&mut self) -> io::Result<Outcome> {
         loop {
-            let mut head = [0; 9];
-            self.stream.read_exact(&mut head)?;
-            let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
-            self.stream.read_exact(&mut payload)?;
-            match head[3] {
-                SETTINGS if head[4] & ACK == 0 => self.frame(SETTINGS, ACK, 0, &[]),
+            let (kind, flags, payload) = self.next_frame()?;
+            match kind {
+                SETTINGS if flags & ACK == 0 => self.frame(SETTINGS, ACK, 0, &[]),
                 HEADERS => return Ok(Outcome::Status(status(&payload))),
                 RST_STREAM | GOAWAY => return Ok(Outcome::Reset),
                 _ => {}
