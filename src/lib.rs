@@ -68,6 +68,7 @@ pub mod html;
 pub mod json;
 pub mod keyed_mutex;
 pub mod limits;
+pub mod overload;
 pub mod pin;
 pub mod pulse;
 pub mod registry;

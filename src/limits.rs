@@ -14,6 +14,10 @@ pub struct Limits {
     pub connections: usize,
     /// The same for one client: an IPv4 address or an IPv6 /64.
     pub connections_per_client: usize,
+    /// TLS handshakes in progress.
+    pub handshakes: usize,
+    /// How much memory the process may have.
+    pub memory: MemoryLimit,
     /// Requests of one client; more get 429.
     pub requests_per_client: Rate,
     /// Invalid tokens of one client, such as guesses; more get 429.
@@ -56,6 +60,9 @@ impl Default for Limits {
         Self {
             connections: 50_000,
             connections_per_client: 5_000,
+            // A class whose clients all connect at once.
+            handshakes: 5_000,
+            memory: MemoryLimit::OfCgroup,
             requests_per_client: Rate::new(2_000, Duration::from_secs(1)),
             // More than a person pastes by mistake, and too few to guess a token.
             bad_tokens_per_client: Rate::new(20, Duration::from_secs(60)),
@@ -81,6 +88,17 @@ impl Default for Limits {
             drain: Duration::from_secs(30),
         }
     }
+}
+
+/// How much memory the process may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemoryLimit {
+    /// As much as its control group, if that has a limit.
+    OfCgroup,
+    /// As much as there is.
+    Off,
+    /// This many bytes.
+    Bytes(u64),
 }
 
 /// A number of events per time, written `2000/s`, `300/m`, `50/10s` or `100/s burst 200`.

@@ -186,16 +186,18 @@ const EXHAUSTED_PAUSE: Duration = Duration::from_millis(200);
 /// the others wait in the kernel's queue, and requests are served in between.
 const ACCEPTED_AT_ONCE: usize = 16;
 
-/// Accepts connections until the future `stop` ends, then those that are still queued.
+/// Accepts connections until the future `stop` ends, then those that are still queued. Each is
+/// left to the kernel's queue until there is `room` for it.
 pub async fn accept(
     listener: TcpListener,
+    room: impl AsyncFn(),
     handle: impl Fn(TcpStream, PeerAddr),
     stop: impl Future<Output = ()>,
 ) {
     let mut stop = std::pin::pin!(stop);
     for number in 1_usize.. {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = next(&listener, &room) => accepted,
             () = &mut stop => break,
         };
         match accepted {
@@ -210,6 +212,14 @@ pub async fn accept(
     if let Err(error) = take_queued(listener, &handle) {
         tracing::warn!(%error, "connections that were queued on a closing listener may be lost");
     }
+}
+
+async fn next(
+    listener: &TcpListener,
+    room: &impl AsyncFn(),
+) -> io::Result<(TcpStream, SocketAddr)> {
+    room().await;
+    listener.accept().await
 }
 
 /// Accepts the queued connections, which the kernel would reset when the socket is closed. The
@@ -339,6 +349,7 @@ mod tests {
         let accepted = std::cell::Cell::new(0);
         accept(
             socket,
+            async || {},
             |_, _| accepted.set(accepted.get() + 1),
             std::future::ready(()),
         )

@@ -15,6 +15,7 @@ mod drain;
 mod error;
 mod issuers;
 mod listeners;
+mod memory_watch;
 mod prepare;
 mod previous;
 mod reload;

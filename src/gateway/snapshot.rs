@@ -107,6 +107,7 @@ fn limits(config: &Config, budget: &budget::Budget) -> Limits {
     let mut limits = Limits {
         connections: budget.connections,
         connections_per_client: budget.connections_per_client,
+        handshakes: handshakes(config.limits.handshakes, budget.connections),
         ..config.limits.clone()
     };
     // Many clients share the connections of a proxy.
@@ -116,6 +117,14 @@ fn limits(config: &Config, budget: &budget::Budget) -> Limits {
         .into_iter()
         .collect();
     limits
+}
+
+/// Fewer handshakes than this are not limited on account of `limits.connections`.
+const FEW_HANDSHAKES: usize = 100;
+
+/// Silent clients get at most half of the connections.
+fn handshakes(wanted: usize, connections: usize) -> usize {
+    wanted.min((connections / 2).max(FEW_HANDSHAKES))
 }
 
 /// The upstreams with the CAs that they trust. The credentials are in the same order.

@@ -10,6 +10,7 @@ use tracing_appender::non_blocking::NonBlocking;
 use super::error::{Problems, StartError};
 use super::issuers::KeyTasks;
 use super::listeners::{self, distribute, worker_count};
+use super::memory_watch::MemoryWatch;
 use super::prepare::{InForce, Prepared, prepare};
 use super::previous::Previous;
 use super::running::Running;
@@ -114,11 +115,11 @@ impl Gateway {
         let metrics: Vec<_> = (0..workers).map(|_| WorkerMetrics::new()).collect();
         let board = Board::new(
             metrics.clone(),
-            Arc::clone(&shared.slots),
+            Arc::clone(&shared),
             Arc::clone(&snapshot),
             services.looks(),
-            Arc::clone(&shared.audit),
         );
+        let memory_watch = MemoryWatch::start(&shared.memory)?;
         let started = prepared.status.start(&board)?;
         let watchdog = Watchdog::start(metrics.clone())?;
         let (ended, worker_ended) = mpsc::channel(1);
@@ -150,6 +151,7 @@ impl Gateway {
             key_tasks,
             config: prepared.config,
             watch: prepared.watch,
+            _memory_watch: memory_watch,
             worker_ended,
             _watchdog: watchdog,
         })

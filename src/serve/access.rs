@@ -66,7 +66,7 @@ where
         let view = worker.view();
         let is_h2 = request.version() == Version::HTTP_2;
         let is_websocket = websocket::is_handshake(&request);
-        let closes = worker.is_draining() && !is_h2;
+        let closes = (worker.is_draining() || conn.overload.is_some()) && !is_h2;
         let under_way = Some(InFlight::new(&control));
         let request = RequestBody::new(request, &worker.ticks, &exchange, || {
             Rc::clone(&control) as _

@@ -10,6 +10,7 @@ use super::accepted::AcceptedConn;
 use super::connection_guard::ConnectionGuard;
 use super::control::ConnControl;
 use super::handshake::{HandshakeOutcome, handshake, local_address};
+use super::handshake_places::GivenUp;
 use super::io::Stream;
 use super::over_limit::{self, OverLimit};
 use super::passthrough as passing;
@@ -19,6 +20,7 @@ use super::timeout::within;
 use super::{ConnInfo, Worker, h1, h2, handshake_failure};
 use crate::addr::{Kind, PeerAddr};
 use crate::host::HostName;
+use crate::overload::Overload;
 use crate::proxy::origin::Origin;
 use crate::route::passthrough;
 use crate::slot::Full;
@@ -127,17 +129,22 @@ fn reject_proxy_header(worker: &Worker, balancer: PeerAddr, error: String) {
     clippy::disallowed_methods,
     reason = "the task ends with the connection, which is registered"
 )]
-async fn serve_https(accepted: AcceptedConn, worker: Rc<Worker>) {
+async fn serve_https(mut accepted: AcceptedConn, worker: Rc<Worker>) {
     let limit = worker.view().snapshot.limits.header_timeout;
     let (peer, way) = (accepted.peer, Way::of(&accepted));
-    let outcome = within(limit, &worker.ticks, handshake(accepted, &worker)).await;
+    let place = accepted.place.take();
+    let place = place.unwrap_or_else(|| worker.places.take());
+    let outcome = place
+        .within(limit, handshake(accepted, &worker, &place))
+        .await;
+    drop(place);
     let (mut tls, slot, certificate) = match outcome {
-        Some(Ok(HandshakeOutcome::Tls {
+        Ok(Ok(HandshakeOutcome::Tls {
             tls,
             slot,
             certificate,
         })) => (tls, slot, certificate),
-        Some(Ok(HandshakeOutcome::Passthrough {
+        Ok(Ok(HandshakeOutcome::Passthrough {
             accepted,
             hello,
             sni,
@@ -149,11 +156,12 @@ async fn serve_https(accepted: AcceptedConn, worker: Rc<Worker>) {
             }
             return;
         }
-        Some(Ok(HandshakeOutcome::Done)) => return,
-        Some(Err(error)) => {
+        Ok(Ok(HandshakeOutcome::Done)) => return,
+        Ok(Err(error)) => {
             return handshake_failure::note_error(&worker, peer, &error);
         }
-        None => {
+        Err(GivenUp::Shed) => return worker.refuse(peer, Full::Handshakes),
+        Err(GivenUp::Late) => {
             worker.metrics.handshake(Handshake::Timeout);
             tracing::debug!(%peer, "TLS handshake took longer than limits.header_timeout");
             return;
@@ -197,6 +205,7 @@ struct Way {
     kind: Kind,
     port: u16,
     is_balanced: bool,
+    overload: Option<Overload>,
     local: Option<IpAddr>,
 }
 
@@ -207,6 +216,7 @@ impl Way {
             kind: accepted.kind,
             port: accepted.port,
             is_balanced: accepted.expects_proxy_header,
+            overload: accepted.overload,
             local: None,
         }
     }
@@ -226,6 +236,7 @@ fn conn_info(
         counted: slot.counted(),
         slot: Rc::new(slot),
         kind: way.kind,
+        overload: way.overload,
         port: way.port,
         is_balanced: way.is_balanced,
         local: way.local,

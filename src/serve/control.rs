@@ -184,6 +184,13 @@ impl ConnControl {
         self.send(ConnCommand::Finish);
     }
 
+    /// Closes the connection if it is idle and has been for a tick.
+    pub fn close_if_idle(&self) {
+        if self.is_idle() && self.since.get() < self.ticks.now() {
+            self.finish();
+        }
+    }
+
     /// Has the task of the connection look at its requests.
     pub(super) fn wake(&self) {
         self.task.wake();

@@ -12,6 +12,7 @@ use super::accepted::AcceptedConn;
 use super::client_addr::is_trusted;
 use super::connection_guard::ConnectionGuard;
 use super::handshake_failure::{HandshakeFailure, note_name};
+use super::handshake_places::Place;
 use super::hello::{FirstBytes, Hello};
 use super::snapshot::Snapshot;
 use super::validation::Otherwise;
@@ -51,9 +52,12 @@ pub(super) enum HandshakeOutcome {
 pub(super) async fn handshake(
     mut accepted: AcceptedConn,
     worker: &Worker,
+    place: &Place,
 ) -> io::Result<HandshakeOutcome> {
     accepted.stream.readable().await?;
+    place.is_ours();
     worker.handshakes.wait().await;
+    place.is_theirs();
     let hello = match Hello::read(&mut accepted.stream).await? {
         FirstBytes::Hello(hello) => hello,
         without_tls @ (FirstBytes::PlainHttp | FirstBytes::ProxyHeader) => {
@@ -71,7 +75,9 @@ pub(super) async fn handshake(
     };
     if !hello.came_at_once {
         // The turn was for its first part.
+        place.is_ours();
         worker.handshakes.wait().await;
+        place.is_theirs();
     }
     worker.ticks.pulse().note(Activity::Handshake);
     let view = worker.view();

@@ -6,6 +6,7 @@ pub mod conn;
 pub mod connection_guard;
 pub mod control;
 pub mod drain;
+pub mod handshake_places;
 pub mod judge;
 pub mod names;
 pub mod over_limit;
@@ -85,6 +86,7 @@ use hyper::body::Incoming;
 
 use crate::addr::{ClientAddr, Kind};
 use crate::host::{Authority, HostName};
+use crate::overload::Overload;
 use crate::policy::Permit;
 use crate::proxy::body::ClientRequest;
 use crate::proxy::origin::Origin;
@@ -110,6 +112,8 @@ struct ConnInfo {
     counted: CountedClient,
     /// What is spoken on its listener.
     kind: Kind,
+    /// Why its requests are rejected, if it has come during an overload.
+    overload: Option<Overload>,
     /// The port of its listener; behind a proxy that ends TLS, the public port.
     port: u16,
     /// Whether the peer is a load balancer, which has sent a PROXY header.

@@ -10,6 +10,7 @@ use http::StatusCode;
 
 use super::judge::Withdrawn;
 use crate::files;
+use crate::overload::Overload;
 use crate::policy::Denied;
 use crate::proxy;
 use crate::proxy::client::SendError;
@@ -28,6 +29,9 @@ pub(super) enum Rejection {
     /// A method that a gateway does not forward.
     #[error("method is not passed on")]
     Method,
+    /// The connection has come during an overload.
+    #[error(transparent)]
+    Overload(Overload),
     /// No `Host`, more than one, or an invalid one.
     #[error("not exactly one valid host")]
     Host,
@@ -205,6 +209,8 @@ impl Rejection {
                 StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
                 "head_too_large",
             ),
+            Self::Overload(Overload::Memory) => (StatusCode::SERVICE_UNAVAILABLE, "memory"),
+            Self::Overload(Overload::Lag) => (StatusCode::SERVICE_UNAVAILABLE, "overload"),
             Self::TargetTooLong => (StatusCode::URI_TOO_LONG, "target_too_long"),
             Self::Rate(_) => (StatusCode::TOO_MANY_REQUESTS, "rate"),
             Self::RouteRate(_) => (StatusCode::TOO_MANY_REQUESTS, "route_requests"),

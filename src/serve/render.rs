@@ -81,7 +81,9 @@ fn header(rejection: &Rejection) -> Option<(HeaderName, HeaderValue)> {
         Rejection::Denied(Denied::Token(BadToken::KeysUnavailable)) => {
             fixed(header::RETRY_AFTER, "2")
         }
-        Rejection::Turn(NoCredential::NoUri) => fixed(header::RETRY_AFTER, "5"),
+        Rejection::Overload(_) | Rejection::Turn(NoCredential::NoUri) => {
+            fixed(header::RETRY_AFTER, "5")
+        }
         Rejection::TwoTokens
         | Rejection::Denied(Denied::NoToken | Denied::Token(_) | Denied::Claim(_))
         | Rejection::Jitsi(_) => fixed(header::WWW_AUTHENTICATE, challenge(rejection)),

@@ -8,9 +8,14 @@ use super::validation::is_validation;
 use super::{Inbound, Routed};
 use crate::proxy::MAX_FIELDS;
 
-/// Rejects a request with more than 256 header fields, and a request target that is longer than
-/// `limits.target`.
+/// Rejects a request on a connection that has come during an overload, one with more than 256
+/// header fields, and one whose target is longer than `limits.target`.
 pub(super) fn limit_size(inbound: Inbound) -> Result<Inbound, Rejection> {
+    if let Some(overload) = inbound.conn.overload
+        && !is_validation(&inbound.request)
+    {
+        return Err(Rejection::Overload(overload));
+    }
     if has_too_many_fields(inbound.request.headers()) {
         return Err(Rejection::HeadTooLarge);
     }

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use tracing_appender::non_blocking::NonBlocking;
 
+use super::handshake_places::HandshakeCount;
 use super::refusal_floods::RefusalFloods;
 use super::renewals::Renewals;
 use super::snapshot::Snapshot;
 use super::subject_tunnels::SubjectTunnels;
 use crate::auth::{AuthFailures, Tagger};
+use crate::overload::Memory;
 use crate::resolve::Resolver;
 use crate::slot::{OpenFiles, RouteRooms, Slots, Sockets, WorkerLoads};
 use crate::telemetry::audit::AuditLog;
@@ -23,6 +25,10 @@ pub struct SharedState {
     pub slots: Arc<Slots>,
     /// The same by worker.
     pub loads: Arc<WorkerLoads>,
+    /// TLS handshakes in progress.
+    pub handshakes: Arc<HandshakeCount>,
+    /// Whether the process has nearly as much memory as it may have.
+    pub memory: Arc<Memory>,
     /// Sockets to upstream servers.
     pub sockets: Arc<Sockets>,
     /// Open files.
@@ -63,6 +69,8 @@ impl SharedState {
         Arc::new(Self {
             slots: Slots::new(),
             loads: WorkerLoads::new(workers),
+            handshakes: Arc::default(),
+            memory: Memory::new(snapshot.limits.memory),
             sockets: Sockets::new(snapshot.upstream_sockets),
             files: OpenFiles::new(snapshot.open_files),
             auth_failures: AuthFailures::new(),
@@ -82,5 +90,6 @@ impl SharedState {
     pub fn apply(&self, snapshot: &Snapshot) {
         self.sockets.allow(snapshot.upstream_sockets);
         self.files.allow(snapshot.open_files);
+        self.memory.configure(snapshot.limits.memory);
     }
 }

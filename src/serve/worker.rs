@@ -3,9 +3,12 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use super::control::ConnControl;
 use super::drain::{DrainPlan, DrainTimes};
+use super::handshake_places::HandshakePlaces;
 use super::handshake_turns::HandshakeTurns;
 use super::names::Names;
 use super::shared::SharedState;
@@ -14,6 +17,7 @@ use super::under_way::UnderWay;
 use super::view::WorkerView;
 use crate::addr::PeerAddr;
 use crate::auth::TokenCache;
+use crate::overload::{Lag, LagChange, Overload};
 use crate::registry::{Registered, Registry};
 use crate::slot::Full;
 use crate::telemetry::access::AccessSink;
@@ -36,6 +40,10 @@ pub struct Worker {
     pub connections: Rc<Registry<ConnControl>>,
     /// The turns in which their handshakes begin.
     pub(super) handshakes: HandshakeTurns,
+    /// The handshakes in progress.
+    pub places: HandshakePlaces,
+    /// Whether it can keep up.
+    pub lag: RefCell<Lag>,
     /// Client connections that have become tunnels.
     pub tunnels: Rc<Registry<TunnelControl>>,
     /// Requests that are being served.
@@ -70,6 +78,8 @@ impl Worker {
         Rc::new(Self {
             view: RefCell::new(view),
             under_way: UnderWay::new(&ticks),
+            places: HandshakePlaces::new(Arc::clone(&shared.handshakes), &ticks),
+            lag: RefCell::default(),
             ticks,
             connections: Registry::new(),
             handshakes: HandshakeTurns::default(),
@@ -112,6 +122,41 @@ impl Worker {
             control.drain();
         }
         self.connections.enter(control)
+    }
+
+    /// Why new work is rejected now.
+    pub fn overload(&self) -> Option<Overload> {
+        if self.shared.memory.is_short() {
+            Some(Overload::Memory)
+        } else if self.lag.borrow().is_overloaded() {
+            Some(Overload::Lag)
+        } else {
+            None
+        }
+    }
+
+    /// Notes how late a tick is.
+    pub fn note_lag(&self, late: Duration, now: Instant) {
+        let Some(change) = self.lag.borrow_mut().note(late, now) else {
+            return;
+        };
+        let is_overloaded = change == LagChange::Begins;
+        self.metrics
+            .is_overloaded
+            .store(is_overloaded, Ordering::Relaxed);
+        let connections = self.connections.len();
+        match change {
+            LagChange::Begins => tracing::warn!(
+                connections,
+                late_ms = late.as_millis(),
+                "a worker is overloaded: it has run its tasks more than a second late for five \
+                 seconds; requests on new connections get 503, all others go on"
+            ),
+            LagChange::Ends => tracing::info!(
+                connections,
+                "a worker is no longer overloaded: new connections are served again"
+            ),
+        }
     }
 
     /// Registers a tunnel, so that it closes when its permission is withdrawn.

@@ -9,6 +9,12 @@ pub enum Full {
     /// `limits.connections_per_client`.
     #[error("limits.connections_per_client is reached")]
     Client,
+    /// `limits.handshakes`.
+    #[error("limits.handshakes is reached")]
+    Handshakes,
+    /// `limits.memory`.
+    #[error("limits.memory is nearly reached")]
+    Memory,
 }
 
 impl Full {
@@ -17,6 +23,8 @@ impl Full {
         match self {
             Self::Gateway => "connections",
             Self::Client => "connections_per_client",
+            Self::Handshakes => "handshakes",
+            Self::Memory => "memory",
         }
     }
 }

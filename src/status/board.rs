@@ -14,9 +14,9 @@ use super::unready::{without_certificate, without_keys};
 use crate::acme::{CertStatus, CertStatuses};
 use crate::clock;
 use crate::deploy::{DeployStatus, Hub};
+use crate::overload;
+use crate::serve::shared::SharedState;
 use crate::serve::snapshot::Snapshot;
-use crate::slot::Slots;
-use crate::telemetry::audit::AuditLog;
 use crate::telemetry::metrics::{
     Count, RefusedBy, RouteCounts, RouteName, UpstreamCounts, WorkerMetrics,
 };
@@ -25,10 +25,9 @@ use crate::telemetry::metrics::{
 #[derive(Debug)]
 pub struct Board {
     workers: Vec<Arc<WorkerMetrics>>,
-    slots: Arc<Slots>,
+    shared: Arc<SharedState>,
     snapshot: ArcSwap<Snapshot>,
     looks: Looks,
-    audit: Arc<AuditLog>,
     draining: AtomicBool,
     /// Locked by reloads and by requests to the status listener.
     reloads: Mutex<Reloads>,
@@ -60,17 +59,15 @@ impl Board {
     /// The board of a gateway that starts now.
     pub fn new(
         workers: Vec<Arc<WorkerMetrics>>,
-        slots: Arc<Slots>,
+        shared: Arc<SharedState>,
         snapshot: Arc<Snapshot>,
         looks: Looks,
-        audit: Arc<AuditLog>,
     ) -> Arc<Self> {
         Arc::new(Self {
             workers,
-            slots,
+            shared,
             snapshot: ArcSwap::new(snapshot),
             looks,
-            audit,
             draining: AtomicBool::new(false),
             reloads: Mutex::default(),
             started: clock::monotonic(),
@@ -105,6 +102,9 @@ impl Board {
         if self.is_draining() {
             reasons.push(Unready::Draining);
         }
+        if self.is_short_of_memory() {
+            reasons.push(Unready::Memory(self.memory_limit().unwrap_or(0)));
+        }
         let snapshot = self.snapshot();
         reasons.extend(without_keys(&snapshot).map(|name| Unready::Keys(Arc::clone(name))));
         reasons.extend(without_certificate(
@@ -136,7 +136,7 @@ impl Board {
 
     /// How many lines of the audit log were lost, by reason.
     pub(super) fn lost_audit_lines(&self) -> [(&'static str, u64); 2] {
-        self.audit.lost()
+        self.shared.audit.lost()
     }
 
     pub(super) fn reloads(&self) -> Reloads {
@@ -153,7 +153,34 @@ impl Board {
 
     /// The number of open client connections.
     pub(super) fn connections(&self) -> usize {
-        self.slots.open()
+        self.shared.slots.open()
+    }
+
+    /// Whether new connections are rejected because of `limits.memory`.
+    pub(super) fn is_short_of_memory(&self) -> bool {
+        self.shared.memory.is_short()
+    }
+
+    /// `limits.memory` in bytes; `None` if there is none.
+    pub(super) fn memory_limit(&self) -> Option<u64> {
+        self.shared.memory.limit()
+    }
+
+    /// The memory that the process has, in bytes; 0 if that cannot be read.
+    pub(super) fn resident_memory(&self) -> u64 {
+        overload::resident().unwrap_or(0)
+    }
+
+    /// How many workers cannot keep up.
+    pub(super) fn overloaded_workers(&self) -> usize {
+        let is_overloaded =
+            |worker: &&Arc<WorkerMetrics>| worker.is_overloaded.load(Ordering::Relaxed);
+        self.workers.iter().filter(is_overloaded).count()
+    }
+
+    /// The number of TLS handshakes in progress.
+    pub(super) fn handshakes(&self) -> usize {
+        self.shared.handshakes.get()
     }
 
     /// How many workers have stalled.

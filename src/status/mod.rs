@@ -68,7 +68,7 @@ impl Server {
         let free = Arc::new(Semaphore::new(CONNECTIONS));
         let (stop, stopped) = oneshot::channel::<()>();
         let handle = move |stream, _| admit(stream, &free, &board);
-        runtime.spawn(listen::accept(listener, handle, async {
+        runtime.spawn(listen::accept(listener, async || {}, handle, async {
             let _ = stopped.await;
         }));
         Ok(Self {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::spoken::bytes;
 use crate::acme::CertStatus;
 use crate::clock::UnixTime;
 use crate::host::{HostName, HostPattern};
@@ -16,6 +17,8 @@ use crate::tls::{HostCoverage, OutOfDate};
 pub enum Unready {
     /// The gateway is stopping.
     Draining,
+    /// The process has nearly as much memory as `limits.memory`, which is this many bytes.
+    Memory(u64),
     /// There is no certificate at all.
     NoCertificate,
     /// A route's host has no certificate.
@@ -36,6 +39,11 @@ impl fmt::Display for Unready {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Draining => f.write_str("draining: the gateway is being stopped"),
+            Self::Memory(limit) => write!(
+                f,
+                "limits.memory ({}) is nearly reached: new connections are rejected",
+                bytes(*limit)
+            ),
             Self::NoCertificate => f.write_str("there is no TLS certificate"),
             Self::Host(host) => write!(f, "no certificate serves {host}, which a route names"),
             Self::Ordered(host) => write!(f, "no certificate for {host} yet: it is being ordered"),

@@ -8,6 +8,7 @@ mod counts;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
@@ -151,6 +152,8 @@ pub struct WorkerMetrics {
     pub handed_over: Count,
     /// Connections that were rejected, by the limit that was reached.
     pub refused: Tally,
+    /// Whether the worker is overloaded. Updated at each tick.
+    pub is_overloaded: AtomicBool,
     /// TLS handshakes, by [`Handshake`].
     pub handshakes: [Count; Handshake::ALL.len()],
     /// Handshakes that failed, by reason.
@@ -185,6 +188,7 @@ impl Default for WorkerMetrics {
             plain: ListenerCounts::default(),
             handed_over: Count::default(),
             refused: Tally::default(),
+            is_overloaded: AtomicBool::new(false),
             handshakes: Default::default(),
             handshake_failures: Tally::default(),
             heads: Tally::default(),

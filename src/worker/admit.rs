@@ -11,6 +11,7 @@ use crate::listen::Kind;
 use crate::pulse::Activity;
 use crate::serve::Worker;
 use crate::serve::over_limit::{self, OverLimit};
+use crate::slot::Full;
 
 /// Serves a connection if there is a slot for it, or hands it over to a worker that has fewer. If
 /// there is no slot, it is rejected, unless it may come from a CA that validates a name.
@@ -26,6 +27,8 @@ pub(super) fn admit(
     let expects_proxy_header = snapshot.balancers.contains(peer.client());
     let (slots, loads) = (&worker.shared.slots, &worker.shared.loads);
     let slot = match expects_proxy_header {
+        // Where there is no TLS, the request is answered.
+        _ if kind == Kind::Https && worker.shared.memory.is_short() => Err(Full::Memory),
         true => slots.take_unknown(&snapshot.limits),
         false => slots.take(peer.client(), &snapshot.limits),
     };

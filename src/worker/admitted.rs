@@ -47,12 +47,16 @@ impl Admitted<TcpStream> {
         reason = "the task ends with the connection, which has limits"
     )]
     pub(super) fn serve(self, worker: &Rc<Worker>) {
+        let is_handshake_next = self.kind == Kind::Https && !self.expects_proxy_header;
         let accepted = AcceptedConn {
             stream: self.stream,
             peer: self.peer,
             kind: self.kind,
             port: self.port,
             slot: ConnectionGuard::new(self.slot, self.of_worker, self.kind, &worker.metrics),
+            // Taken before the next connection is accepted.
+            place: is_handshake_next.then(|| worker.places.take()),
+            overload: worker.overload(),
             expects_proxy_header: self.expects_proxy_header,
         };
         tokio::task::spawn_local(conn::serve(accepted, Rc::clone(worker)));

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use super::admit::admit;
 use super::commands::{ListenerKey, ListenerSocket};
 use super::hand_over::Peers;
-use crate::listen;
+use crate::listen::{self, Kind};
 use crate::serve::Worker;
 
 /// A worker's open listeners. Each accepts until its sender is dropped.
@@ -44,8 +44,15 @@ impl Listeners {
         for (key, port, listener) in listeners {
             let (stop, stopped) = oneshot::channel::<()>();
             let (worker, peers) = (Rc::clone(&self.worker), Rc::clone(&self.peers));
+            let waiting = Rc::clone(&worker);
+            let room = async move || {
+                if key.0 == Kind::Https {
+                    let most = || waiting.view().snapshot.limits.handshakes;
+                    waiting.places.room(most).await;
+                }
+            };
             let handle = move |stream, peer| admit((stream, peer), (key.0, port), &worker, &peers);
-            tokio::task::spawn_local(listen::accept(listener, handle, async {
+            tokio::task::spawn_local(listen::accept(listener, room, handle, async {
                 let _ = stopped.await;
             }));
             self.open.insert(key, stop);

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::timer::Timer;
 use crate::clock::{self, UnixTime};
 use crate::serve::Worker;
+use crate::serve::control::ConnControl;
 use crate::telemetry;
 use crate::telemetry::panics::caught;
 use crate::tick::TICK;
@@ -17,8 +18,13 @@ pub(super) async fn run(worker: Rc<Worker>) {
     let mut next = first;
     loop {
         timer.wait_until(next).await;
+<<<<<<< HEAD
         ticks.pulse().tick(clock::monotonic());
         clock::look();
+=======
+        let now = clock::monotonic();
+        worker.note_lag(now.saturating_duration_since(next), now);
+>>>>>>> c57d820 (overload: handshakes, memory and late workers keep new work out)
         ticks.advance();
         let is_idle = !ticks.was_used();
         caught(|| sweep(&worker, UnixTime::now()));
@@ -56,6 +62,9 @@ fn sweep(worker: &Worker, now: UnixTime) {
     worker
         .connections
         .each(|connection| connection.sweep(limits));
+    if worker.shared.memory.is_short() {
+        worker.connections.each(ConnControl::close_if_idle);
+    }
     worker.tunnels.each(|tunnel| tunnel.close_if_expired(now));
     worker.sweep_drain();
     if view.have_keys_changed() {

@@ -62,6 +62,7 @@ mod name_lookups;
 mod ordered;
 mod origins;
 mod outgoing;
+mod overload;
 mod permits;
 mod pipelining;
 mod private_files;

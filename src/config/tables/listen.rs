@@ -11,7 +11,7 @@ use crate::config::values::{
     Threads, Timeout, TokenSize,
 };
 use crate::host::{HostName, HostPattern};
-use crate::limits::{Limits, Rate};
+use crate::limits::{Limits, MemoryLimit, Rate};
 use crate::route::path::PathPrefix;
 use crate::telemetry::audit::AuditTarget;
 use crate::telemetry::{LogFormat, LogLevel, LogSpec};
@@ -165,6 +165,15 @@ section! {
         /// The same for one client. As many streams of HTTP/2 may be open at once; more get 503.
         /// Where `connections` is lowered, never more than a quarter of that.
         connections_per_client: Count;
+        /// TLS handshakes in progress. Further connections wait in the kernel's queue until there
+        /// is room. Meanwhile clients that have sent nothing for half a second are closed, then
+        /// those that have not gone on for two seconds, the oldest first. At most half of
+        /// `connections`, unless that is below 200. See [Overload](operating.md#overload).
+        handshakes: Count;
+        /// How much memory the gateway may have: its resident set. From 90 % of it on, new
+        /// connections are rejected and idle ones closed, until less than 80 % is used; requests
+        /// and WebSockets go on. See [Overload](operating.md#overload).
+        memory: MemoryLimit;
         /// Requests of one client. More get 429 with `Retry-After`.
         requests_per_client: Rate;
         /// Tokens with an invalid signature, in requests and at sign-in, and wrong API keys of one

@@ -4,6 +4,7 @@ use super::quoted;
 use crate::config::read::{Read, Value, Write};
 use crate::config::schema::{Form, Kind};
 use crate::config::units;
+use crate::limits::MemoryLimit;
 use crate::token::jws::MAX_LENGTH;
 
 const SIZE: &str = "a size such as \"1MiB\"";
@@ -122,6 +123,58 @@ impl Write for TokenSize {
 
     fn write(value: &u64) -> String {
         Size::write(value)
+    }
+}
+
+/// The gateway has more than this with a few hundred connections.
+const LEAST_MEMORY: u64 = 64 << 20;
+
+const MEMORY: &str = "a size such as \"2GiB\", \"cgroup\" or false";
+
+impl Read for MemoryLimit {
+    type Out = Self;
+    const FORM: Form = Form::One(&Kind {
+        name: "amount of memory",
+        expected: MEMORY,
+        text: "A [size](#size) of 64 MiB or more; `cgroup` for that of the control group \
+               (systemd's `MemoryMax=`, the limit of a container), if it has one; `false` for no \
+               limit.",
+        good: &["\"2GiB\"", "\"cgroup\"", "false"],
+        bad: ("\"2MiB\"", "must be 64MiB or more"),
+    });
+
+    fn read(value: &Value<'_>) -> Option<Self> {
+        match (value.boolean(), value.as_text()) {
+            (Some(false), _) => return Some(Self::Off),
+            (_, Some("cgroup")) => return Some(Self::OfCgroup),
+            (_, Some("off" | "none" | "unlimited")) => {
+                return value.refuse("is no size; write false for no limit");
+            }
+            _ => {}
+        }
+        let bytes = match value.integer() {
+            Some(_) => value.integer_in(0, u64::MAX),
+            None => value.parse_with(MEMORY, units::size),
+        }?;
+        match bytes {
+            LEAST_MEMORY.. => Some(Self::Bytes(bytes)),
+            _ => value.refuse(format!(
+                "must be {} or more",
+                units::write_size(LEAST_MEMORY)
+            )),
+        }
+    }
+}
+
+impl Write for MemoryLimit {
+    type Plain = Self;
+
+    fn write(value: &Self) -> String {
+        match value {
+            Self::Off => "false".to_owned(),
+            Self::OfCgroup => quoted("cgroup"),
+            Self::Bytes(bytes) => Size::write(bytes),
+        }
     }
 }
 

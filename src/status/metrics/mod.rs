@@ -3,6 +3,7 @@
 mod certificates;
 mod family;
 mod messages;
+mod overload;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -40,6 +41,7 @@ impl Numbers {
         let mut numbers = Self::default();
         numbers.process(board);
         numbers.connections(board);
+        numbers.overload(board);
         numbers.routes(&board.routes());
         numbers.words(board);
         numbers.upstreams(board);

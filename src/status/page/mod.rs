@@ -72,6 +72,10 @@ fn head(out: &mut String, board: &Board) {
         1 => "on 1 worker".to_owned(),
         n => format!("on {n} workers"),
     };
+    let workers = match board.overloaded_workers() {
+        0 => workers,
+        n => format!("{workers}, {}", mark("bad", format!("{n} overloaded"))),
+    };
     let sent = bytes(counted.values().map(|c| c.sum(|c| &c.sent)).sum());
     let (last, result) = last_reload(board);
     out.push_str("<dl>\n");
@@ -87,6 +91,11 @@ fn head(out: &mut String, board: &Board) {
             grouped(sum(|c| c.requests())),
             format!("{sent} to clients"),
         ),
+        (
+            "Memory",
+            bytes(board.resident_memory()),
+            memory_limit(board),
+        ),
         ("Last reload", last, result),
     ] {
         let _ = writeln!(
@@ -95,6 +104,14 @@ fn head(out: &mut String, board: &Board) {
         );
     }
     out.push_str("</dl>\n");
+}
+
+/// What is said of the memory.
+fn memory_limit(board: &Board) -> String {
+    match board.memory_limit() {
+        None => "no limit".to_owned(),
+        Some(limit) => format!("of {}", bytes(limit)),
+    }
 }
 
 /// The time and the result of the last reload.
