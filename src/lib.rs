@@ -102,6 +102,7 @@ pub mod acme;
 pub mod control;
 pub mod deploy;
 pub mod fetch;
+pub mod health;
 pub mod jwks;
 pub mod status;
 pub mod store;

@@ -76,6 +76,8 @@ const MAP: &[(&str, &[&str])] = &[
     ("route", &["telemetry", "signalling", "policy", "turn"]),
     ("files", &["route"]),
     ("proxy", &["telemetry", "policy", "route"]),
+    // Asks servers; the tasks are told by `gateway` which ones.
+    ("health", &["telemetry", "route", "proxy"]),
     // Knows two sockets and a permit, not how they came to be joined.
     (
         "tunnel",
@@ -156,6 +158,7 @@ const MAP: &[(&str, &[&str])] = &[
             "route",
             "files",
             "proxy",
+            "health",
             "tunnel",
             "serve",
             "worker",
@@ -181,6 +184,7 @@ const MAP: &[(&str, &[&str])] = &[
             "route",
             "files",
             "proxy",
+            "health",
             "policy",
             "signalling",
             "gateway",

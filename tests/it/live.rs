@@ -7,16 +7,17 @@ use crate::harness::upstream::{Conn, Request};
 use crate::harness::websocket::{ACCEPT, CLOSE, Frame, KEY, PING, TEXT};
 use crate::harness::{Config, TestGateway, Then, Upstream};
 
-const INFO: &str =
-    r#"{"janus": "server_info", "name": "Janus WebRTC Server", "version_string": "1.1.2"}"#;
-const UNHANDLED: &str =
+const INFO: &str = r#"{"janus": "server_info", "name": "Janus WebRTC Server",
+    "version_string": "1.1.2", "accepting-new-sessions": true}"#;
+const PONG: &str = r#"{"janus": "pong", "transaction": "ianitor"}"#;
+pub(crate) const UNHANDLED: &str =
     r#"{"janus": "error", "error": {"code": 457, "reason": "Unhandled request 'get_status'"}}"#;
-const UNAUTHORIZED: &str =
+pub(crate) const UNAUTHORIZED: &str =
     r#"{"janus": "error", "error": {"code": 403, "reason": "Unauthorized request"}}"#;
 
 /// Janus' REST port as far as it is asked here, with its API or its admin API at a path, which it
 /// finds in longer ones.
-fn rest(base: &'static str, status: &'static str) -> Upstream {
+pub(crate) fn rest(base: &'static str, status: &'static str) -> Upstream {
     Upstream::http(move |request, conn| {
         let target = request.head.target();
         let body = match request.head.first.split(' ').next() {
@@ -26,6 +27,7 @@ fn rest(base: &'static str, status: &'static str) -> Upstream {
             {
                 status
             }
+            Some("POST") if target.ends_with(&format!("{base}/")) && is_ping(&request.body) => PONG,
             _ => {
                 conn.send(
                     "HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
@@ -41,13 +43,17 @@ fn rest(base: &'static str, status: &'static str) -> Upstream {
     })
 }
 
+fn is_ping(body: &[u8]) -> bool {
+    body.windows(6).any(|bytes| bytes == b"\"ping\"")
+}
+
 fn is_get_status(body: &[u8]) -> bool {
     body.windows(12).any(|bytes| bytes == b"\"get_status\"")
 }
 
 /// Janus' WebSocket port: another subprotocol than its own has the connection closed without an
 /// answer.
-fn websocket(own: &'static str, status: &'static str) -> Upstream {
+pub(crate) fn websocket(own: &'static str, status: &'static str) -> Upstream {
     Upstream::http(move |request, conn| {
         if request.head.get("upgrade").is_none() {
             conn.send("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")?;
@@ -58,17 +64,18 @@ fn websocket(own: &'static str, status: &'static str) -> Upstream {
                 request,
                 &format!("Sec-WebSocket-Protocol: {own}\r\n"),
             ))?;
-            talk(
-                conn,
-                |asked| if is_get_status(asked) { status } else { INFO },
-            )?;
+            talk(conn, |asked| match asked {
+                asked if is_get_status(asked) => status,
+                asked if is_ping(asked) => PONG,
+                _ => INFO,
+            })?;
         }
         Ok(Then::Close)
     })
 }
 
 /// Kurento: it takes every path, and says afterwards that it is the wrong one.
-fn kurento() -> Upstream {
+pub(crate) fn kurento() -> Upstream {
     Upstream::http(|request, conn| {
         if request.head.get("upgrade").is_none() {
             conn.send("HTTP/1.1 426 Upgrade Required\r\n\r\n")?;
@@ -88,10 +95,11 @@ fn kurento() -> Upstream {
 }
 
 /// What Prosody shows where a browser opens its BOSH.
-const PAGE: &str = "<p>It works! Now point your BOSH client to this URL to connect to Prosody.</p>";
+pub(crate) const PAGE: &str =
+    "<p>It works! Now point your BOSH client to this URL to connect to Prosody.</p>";
 
 /// Prosody: a page at each of its paths, and WebSockets for XMPP only.
-fn prosody(page: &'static str) -> Upstream {
+pub(crate) fn prosody(page: &'static str) -> Upstream {
     Upstream::http(move |request, conn| {
         let is_page = request.head.target() == "/http-bind";
         let is_websocket = request.head.target() == "/xmpp-websocket";
@@ -99,6 +107,10 @@ fn prosody(page: &'static str) -> Upstream {
         match request.head.get("sec-websocket-protocol") {
             Some("xmpp") if is_websocket => {
                 conn.send(switching(request, "Sec-WebSocket-Protocol: xmpp\r\n"))?;
+                talk(
+                    conn,
+                    |_| "<open xmlns='urn:ietf:params:xml:ns:xmpp-framing'/>",
+                )?;
             }
             _ if is_websocket && asks => conn.send("HTTP/1.1 501 Not Implemented\r\n\r\n")?,
             _ if is_page || is_websocket => {
@@ -143,7 +155,7 @@ fn always(status: &'static str) -> Upstream {
     })
 }
 
-fn switching(request: &Request, more: &str) -> String {
+pub(crate) fn switching(request: &Request, more: &str) -> String {
     let key = request.head.get("sec-websocket-key").unwrap_or(KEY);
     let accept = ianitor::proxy::websocket::accept(&key.parse().unwrap());
     assert!(key != KEY || accept == ACCEPT);
@@ -214,55 +226,55 @@ fn a_server_is_what_its_upstream_says() {
             rest("/janus", UNHANDLED),
             "janus",
             "/janus",
-            "ok: is the Janus API at /janus, version 1.1.2 (",
+            "ok: Janus 1.1.2, REST API at /janus, accepts sessions (",
         ),
         (
             rest("/janus", UNHANDLED),
             "janus",
             "/",
-            "the Janus API at /janus, version 1.1.2",
+            "ok: Janus 1.1.2, REST API at /janus, accepts sessions (",
         ),
         (
             rest("/own/base", UNHANDLED),
             "janus",
             "/own/base",
-            "the Janus API at /own/base",
+            "Janus 1.1.2, REST API at /own/base, accepts sessions",
         ),
         (
             websocket("janus-protocol", UNHANDLED),
             "janus",
             "/janus-ws",
-            "ok: is the Janus API by WebSocket (janus-protocol)",
+            "ok: Janus 1.1.2, WebSocket API, accepts sessions (",
         ),
         (
             rest("/admin", UNAUTHORIZED),
             "janus-admin",
             "/admin",
-            "Janus' ADMIN API at /admin",
+            "ok: Janus 1.1.2, ADMIN REST API at /admin (",
         ),
         (
             rest("/admin", r#"{"janus": "success"}"#),
             "janus-admin",
             "/ops",
-            "Janus' ADMIN API at /ops/admin",
+            "ok: Janus 1.1.2, ADMIN REST API at /ops/admin (",
         ),
         (
             websocket("janus-admin-protocol", UNAUTHORIZED),
             "janus-admin",
             "/a",
-            "ADMIN API by WebSocket",
+            "ok: Janus 1.1.2, ADMIN WebSocket API (",
         ),
         (
             kurento(),
             "kurento",
             "/kurento",
-            "Kurento's control port at /kurento",
+            "ok: Kurento, control port at /kurento (",
         ),
         (
             kurento(),
             "kurento",
             "/",
-            "Kurento's control port at /kurento",
+            "ok: Kurento, control port at /kurento (",
         ),
         (echo(), "http", "/app", "answers (HTTP 200"),
         (echo(), "http", "/kurento", "answers (HTTP 200"),
@@ -281,16 +293,12 @@ fn a_server_is_what_its_upstream_says() {
 fn prosody_is_known_by_its_page_or_else_by_its_websocket() {
     let own_page = "a page of our own";
     for (page, path, found) in [
-        (
-            PAGE,
-            "/http-bind",
-            "ok: is Prosody at /http-bind, by BOSH (",
-        ),
-        (PAGE, "/", "ok: is Prosody at /http-bind, by BOSH ("),
+        (PAGE, "/http-bind", "ok: Prosody, BOSH at /http-bind ("),
+        (PAGE, "/", "ok: Prosody, BOSH at /http-bind ("),
         (
             own_page,
             "/xmpp-websocket",
-            "ok: is a server of XMPP at /xmpp-websocket, by WebSocket (",
+            "ok: a server of XMPP, WebSocket at /xmpp-websocket (",
         ),
     ] {
         let (text, is_amiss) = ask(&prosody(page), "jitsi", path);
@@ -346,7 +354,7 @@ fn the_upstream_of_websockets_is_asked_at_the_paths_of_its_routes() {
         .route_with("/own/base", "app", lines);
     let (text, is_amiss) = ask_all(&config);
     assert!(!is_amiss, "{text}");
-    assert!(text.contains("the Janus API at /own/base"), "{text}");
+    assert!(text.contains("REST API at /own/base"), "{text}");
 }
 
 /// 404, 403 and 426 are what Janus and Kurento answer to a plain request.
@@ -392,20 +400,26 @@ fn a_control_port_that_is_called_something_else_is_amiss() {
     let admin_websocket = || websocket("janus-admin-protocol", UNAUTHORIZED);
     #[rustfmt::skip]
     let cases = [
-        (admin(), "janus", "/janus", "this is Janus' ADMIN API at /janus/admin", "janus-admin"),
-        (rest("/janus", UNAUTHORIZED), "janus", "/janus", "this is Janus' ADMIN API at /janus",
-         "janus-admin"),
-        (admin(), "http", "/", "this is Janus' ADMIN API at /admin", "janus-admin"),
-        (admin(), "kurento", "/", "this is Janus' ADMIN API at /admin", "janus-admin"),
-        (admin_websocket(), "janus", "/janus-ws", "this is Janus' ADMIN API by WebSocket",
-         "janus-admin"),
-        (admin_websocket(), "http", "/ws", "this is Janus' ADMIN API by WebSocket", "janus-admin"),
-        (kurento(), "http", "/", "this is Kurento's control port at /kurento", "kurento"),
-        (kurento(), "janus", "/", "this is Kurento's control port at /kurento", "kurento"),
+        (admin(), "janus", "/janus",
+         "this is Janus' ADMIN port (Janus 1.1.2, ADMIN REST API at /janus/admin)", "janus-admin"),
+        (rest("/janus", UNAUTHORIZED), "janus", "/janus",
+         "this is Janus' ADMIN port (Janus 1.1.2, ADMIN REST API at /janus)", "janus-admin"),
+        (admin(), "http", "/",
+         "this is Janus' ADMIN port (Janus 1.1.2, ADMIN REST API at /admin)", "janus-admin"),
+        (admin(), "kurento", "/",
+         "this is Janus' ADMIN port (Janus 1.1.2, ADMIN REST API at /admin)", "janus-admin"),
+        (admin_websocket(), "janus", "/janus-ws",
+         "this is Janus' ADMIN port (Janus 1.1.2, ADMIN WebSocket API)", "janus-admin"),
+        (admin_websocket(), "http", "/ws",
+         "this is Janus' ADMIN port (Janus 1.1.2, ADMIN WebSocket API)", "janus-admin"),
+        (kurento(), "http", "/",
+         "this is Kurento's control port (Kurento, control port at /kurento)", "kurento"),
+        (kurento(), "janus", "/",
+         "this is Kurento's control port (Kurento, control port at /kurento)", "kurento"),
         (rest("/janus", UNHANDLED), "janus-admin", "/admin",
-         "this is the Janus API at /admin/janus", "janus"),
+         "(Janus 1.1.2, REST API at /admin/janus, accepts sessions)", "janus"),
         (rest("/janus", UNHANDLED), "kurento", "/kurento",
-         "this is the Janus API at /kurento/janus", "janus"),
+         "(Janus 1.1.2, REST API at /kurento/janus, accepts sessions)", "janus"),
     ];
     for (server, protocol, path, found, is) in cases {
         let (text, is_amiss) = ask(&server, protocol, path);
@@ -419,7 +433,9 @@ fn a_control_port_that_is_called_something_else_is_amiss() {
     let (text, is_amiss) = ask(&rest("/janus", UNHANDLED), "http", "/");
     assert!(
         !is_amiss
-            && text.contains("this is the Janus API at /janus")
+            && text.contains(
+                "this is the port of Janus for clients (Janus 1.1.2, REST API at /janus,"
+            )
             && text.contains("protocol = \"janus\""),
         "{text}"
     );
@@ -448,7 +464,7 @@ fn no_more_is_said_than_was_seen() {
     assert!(is_amiss, "{text}");
     let (text, is_amiss) = ask(&rest("/janus", "<html>"), "janus", "/janus");
     assert!(
-        !is_amiss && text.contains("a Janus (its admin API or not: it does not tell)"),
+        !is_amiss && text.contains("of clients or of operators: it does not say which"),
         "{text}"
     );
 }
@@ -507,10 +523,7 @@ fn it_is_asked_as_the_routes_ask() {
         )
         .route_with("/other", "app", "policy = \"open\"\nrewrite = \"/own\"");
     let (text, is_amiss) = ask_all(&config);
-    assert!(
-        !is_amiss && text.contains("the Janus API at /own,"),
-        "{text}"
-    );
+    assert!(!is_amiss && text.contains("REST API at /own,"), "{text}");
     for head in server.heads() {
         assert_eq!(head.get("host"), Some("janus.internal"), "{head:?}");
     }

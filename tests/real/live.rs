@@ -13,19 +13,11 @@ fn each_port_is_known_for_what_it_is() {
     let _janus = Process::janus(&folder, ports, "a secret of this test");
     let _kurento = Process::kurento(&folder, "kurento", kurento);
     let found = [
-        (rest, "the Janus API at /janus, version ", "janus"),
-        (
-            websocket,
-            "the Janus API by WebSocket (janus-protocol), version ",
-            "janus",
-        ),
-        (admin_rest, "Janus' ADMIN API at /", "janus-admin"),
-        (
-            admin_websocket,
-            "Janus' ADMIN API by WebSocket (janus-admin-protocol), version ",
-            "janus-admin",
-        ),
-        (kurento, "Kurento's control port at /", "kurento"),
+        (rest, ", REST API at /janus, accepts sessions", "janus"),
+        (websocket, ", WebSocket API, accepts sessions", "janus"),
+        (admin_rest, ", ADMIN REST API at /", "janus-admin"),
+        (admin_websocket, ", ADMIN WebSocket API", "janus-admin"),
+        (kurento, ", control port at /", "kurento"),
     ];
 
     let right: Vec<_> = found
@@ -37,6 +29,10 @@ fn each_port_is_known_for_what_it_is() {
     for (port, what, _) in found {
         assert_eq!(line(&said, port).matches(what).count(), 1, "{what}\n{said}");
         assert!(!said.contains("this is"), "{said}");
+        assert!(
+            port == kurento || line(&said, port).contains("ok: Janus 1."),
+            "{said}"
+        );
     }
 
     for called in ["http", "janus", "janus-admin", "kurento"] {

@@ -1,18 +1,16 @@
 //! Whether Janus accepts the secrets that the gateway puts into messages.
 
 use ianitor::clock;
+use ianitor::health::{AskedServer, Place};
 use ianitor::route::upstream::{Protocol, UpstreamSpec};
 use ianitor::signalling::RejectedKey;
 use ianitor::signalling::janus::Credentials;
 use serde_json::{Value, json};
 
-use super::probe::Server;
-use super::seen::Place;
-
 /// Sends a message that changes nothing and needs the secrets. Returns the key whose secret Janus
 /// rejects; `None` if it accepts it, there is none, or the answer does not say.
 pub(super) async fn rejected(
-    server: &Server,
+    server: &AskedServer,
     upstream: &UpstreamSpec,
     place: &Place,
 ) -> Option<RejectedKey> {

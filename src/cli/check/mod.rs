@@ -9,9 +9,6 @@ mod files;
 mod findings;
 mod live;
 mod passthrough;
-mod probe;
-mod recognize;
-mod seen;
 mod upstreams;
 
 pub(crate) use command::{Check, run};

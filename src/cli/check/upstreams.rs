@@ -3,20 +3,23 @@
 
 use std::time::Duration;
 
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
 
 use super::credentials;
 use super::findings::{Finding, Findings};
-use super::probe::{self, NoAnswer, Server};
-use super::recognize::recognize;
-use super::seen::{Api, Seen};
 use ianitor::clock;
 use ianitor::config::Config;
+use ianitor::health::{Api, AskedServer, NoAnswer, Routed, Seen, recognize};
 use ianitor::proxy::connect::ConnectError;
+use ianitor::resolve::Resolver;
+use ianitor::route::UpstreamId;
 use ianitor::route::upstream::{Protocol, ServerAddr, UpstreamSpec};
-use ianitor::route::{Forward, Route, Target, UpstreamId};
 use ianitor::signalling::RejectedKey;
-use ianitor::telemetry::{Chain, Visible};
+use ianitor::telemetry::Chain;
+use ianitor::tls::{self, LoadError};
+
+/// The time limit for one answer.
+const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The time limit for all questions to one server.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -26,7 +29,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 pub(super) async fn ask_upstreams(config: &Config) -> Findings {
     let mut found = Findings::default();
     for (at, upstream) in config.routes.upstreams().iter().enumerate() {
-        let routed = Routed::to(config, UpstreamId(at));
+        let routed = Routed::to(&config.routes, UpstreamId(at));
         let servers = upstream.servers.iter().zip(upstream.server_names());
         for (at, (server, name)) in servers.enumerate() {
             let verdict = ask(upstream, server, &routed).await;
@@ -41,45 +44,36 @@ pub(super) async fn ask_upstreams(config: &Config) -> Findings {
     found.titled("upstreams")
 }
 
-/// How the routes to an upstream address it.
-struct Routed {
-    /// The paths that they lead to, without a slash at the end.
-    paths: Vec<String>,
-    /// The `Host` that they set.
-    host: Option<HeaderValue>,
-}
-
-impl Routed {
-    fn to(config: &Config, upstream: UpstreamId) -> Self {
-        let forward = |route: &Route| match &route.target {
-            Target::Forward(forward) if forward.upstreams().any(|id| id == upstream) => {
-                Some((route.path.clone(), forward.clone()))
-            }
-            _ => None,
-        };
-        let routes: Vec<(_, Forward)> = config.routes.routes().iter().filter_map(forward).collect();
-        let mut paths: Vec<String> = Vec::new();
-        for (path, forward) in &routes {
-            let path = forward.path_at_upstream(path);
-            let path = path.trim_end_matches('/').to_owned();
-            if !paths.contains(&path) {
-                paths.push(path);
-            }
+/// The server, with the CA that is trusted for it.
+fn asked_server(
+    upstream: &UpstreamSpec,
+    addr: &ServerAddr,
+    routed: &Routed,
+) -> Result<AskedServer, LoadError> {
+    let tls = &upstream.tls;
+    let config = match addr.is_tls() {
+        true => {
+            let (key, ca_file) = (
+                format!("upstreams.{}", upstream.name),
+                tls.ca_file.as_deref(),
+            );
+            Some(tls::upstream_config(ca_file, &tls.pins, &key)?)
         }
-        if paths.is_empty() {
-            paths.push(String::new());
-        }
-        let host = routes
-            .into_iter()
-            .find_map(|(_, forward)| forward.host)
-            .map(|host| host.value);
-        Self { paths, host }
-    }
+        false => None,
+    };
+    let (resolver, host) = (Resolver::system(), routed.host.as_ref());
+    Ok(AskedServer::new(
+        addr,
+        (tls, config.as_ref()),
+        host,
+        &resolver,
+        TIMEOUT,
+    ))
 }
 
 /// Describes the server, and says whether it is as it should be.
 async fn ask(upstream: &UpstreamSpec, addr: &ServerAddr, routed: &Routed) -> Finding {
-    let server = match Server::new(upstream, addr, routed.host.as_ref()) {
+    let server = match asked_server(upstream, addr, routed) {
         Ok(server) => server,
         Err(error) => return Finding::problem(format_args!("cannot be asked: {}", Chain(&error))),
     };
@@ -95,10 +89,8 @@ async fn ask(upstream: &UpstreamSpec, addr: &ServerAddr, routed: &Routed) -> Fin
     match seen.unwrap_or(Err(NoAnswer::Timeout)) {
         Ok(Some(seen)) => match credentials::rejected(&server, upstream, &seen.place).await {
             Some(RejectedKey { key, setting }) => Finding::problem(format_args!(
-                "is {} {}, and rejects the secret of upstreams.{}.{key}; write {setting} of Janus \
+                "{seen}; it rejects the secret of upstreams.{}.{key}; write {setting} of Janus \
                  into that file",
-                seen.api.name(),
-                seen.place,
                 upstream.name,
             )),
             None => judge(upstream.protocol, &seen, millis),
@@ -117,7 +109,7 @@ async fn ask(upstream: &UpstreamSpec, addr: &ServerAddr, routed: &Routed) -> Fin
 }
 
 /// What a server of WHIP or WHEP says without an offer, which would begin a stream.
-async fn whip(server: &Server, paths: &[String], answers: String) -> Finding {
+async fn whip(server: &AskedServer, paths: &[String], answers: String) -> Finding {
     for path in paths {
         let path = if path.is_empty() { "/" } else { path };
         match server.takes_sdp(path).await {
@@ -159,7 +151,7 @@ fn no_answer(addr: &ServerAddr, error: &NoAnswer) -> String {
     match error {
         NoAnswer::Timeout => format!(
             "does not answer within {} s; is it overloaded, or does a firewall drop what is sent?",
-            probe::TIMEOUT.as_secs()
+            TIMEOUT.as_secs()
         ),
         NoAnswer::Unreachable(error) => {
             let advice = unreachable_advice(addr, error);
@@ -208,21 +200,15 @@ fn unreachable_advice(addr: &ServerAddr, error: &ConnectError) -> String {
 
 /// Compares what was recognized with what is declared.
 fn judge(declared: Protocol, seen: &Seen, millis: u128) -> Finding {
-    let Seen {
-        api,
-        place,
-        version,
-    } = seen;
-    let version = version
-        .as_ref()
-        .map(|version| format!(", version {}", Visible(version)))
-        .unwrap_or_default();
-    let what = format!("{} {place}{version}", api.name());
-    let protocol = api.protocol();
-    let is_it =
-        protocol == declared || (*api == Api::SomeJanus && declared == Protocol::JanusAdmin);
+    let (api, protocol) = (seen.api, seen.api.protocol());
+    let is_it = protocol == declared || (api == Api::SomeJanus && declared == Protocol::JanusAdmin);
+    if is_it && seen.accepts_sessions == Some(false) {
+        return Finding::problem(format_args!(
+            "{seen} ({millis} ms); its admin API ends that with accept_new_sessions"
+        ));
+    }
     if is_it {
-        return Finding::ok(format_args!("is {what} ({millis} ms)"));
+        return Finding::ok(format_args!("{seen} ({millis} ms)"));
     }
     let advice = match protocol.is_control() {
         true => " and a policy that admits only its operators",
@@ -230,8 +216,9 @@ fn judge(declared: Protocol, seen: &Seen, millis: u128) -> Finding {
     };
     let (is, said) = (protocol.name(), declared.name());
     let text = format!(
-        "this is {what}, while the upstream has protocol \"{said}\"; write protocol = \
-         \"{is}\"{advice}"
+        "this is {} ({seen}), while the upstream has protocol \"{said}\"; write protocol = \
+         \"{is}\"{advice}",
+        api.port()
     );
     // Forwarded as plain HTTP, Janus works; the gateway only does not understand its messages.
     match declared == Protocol::Http && !protocol.is_control() {

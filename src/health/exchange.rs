@@ -1,74 +1,66 @@
-//! One request to one server on its own connection, limited in time and in bytes.
+//! One request to one server on a connection of its own, limited in time and in bytes.
 
 use std::error::Error;
-use std::io;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use rustls::ClientConfig;
 
-use ianitor::proxy::connect::{ConnectError, Connector};
-use ianitor::proxy::websocket;
-use ianitor::resolve::Resolver;
-use ianitor::route::upstream::{ServerAddr, UpstreamSpec};
-use ianitor::tls::{self, LoadError};
+use super::socket::{LARGEST, Socket};
+use crate::proxy::connect::{ConnectError, Connector};
+use crate::proxy::websocket;
+use crate::resolve::Resolver;
+use crate::route::upstream::{ServerAddr, UpstreamTls};
 
-/// The time limit for one answer.
-pub(super) const TIMEOUT: Duration = Duration::from_secs(3);
-
-/// The largest answer that is read. Janus' description of itself has less than 10 kB.
-const LARGEST: usize = 64 * 1024;
+const AGENT: &str = concat!("ianitor/", env!("CARGO_PKG_VERSION"), " (health)");
 
 /// A server to ask.
-pub(super) struct Server {
+#[derive(Clone, Debug)]
+pub struct AskedServer {
     connector: Connector,
     host: HeaderValue,
+    timeout: Duration,
 }
 
 /// Why there is no answer.
-pub(super) enum NoAnswer {
+#[derive(Debug)]
+pub enum NoAnswer {
     /// It took too long; asking again is no use.
     Timeout,
     /// There is no connection; asking again is no use.
     Unreachable(ConnectError),
     /// It closed the connection or did not speak HTTP; it may answer another request.
-    Closed(Box<dyn Error>),
+    Closed(Box<dyn Error + Send + Sync>),
 }
 
 /// The time limit for the body of an answer, which may be an endless stream.
 const BODY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// An answer by HTTP.
-pub(super) struct ServerAnswer {
-    pub(super) status: StatusCode,
+#[derive(Debug)]
+pub struct ServerAnswer {
+    /// The status.
+    pub status: StatusCode,
     headers: HeaderMap,
     /// Empty if it was too large or did not end in time.
-    pub(super) body: Bytes,
+    pub body: Bytes,
 }
 
-impl Server {
-    /// One of an upstream's servers, asked with the `Host` that its routes set, if any.
-    ///
-    /// # Errors
-    /// If the CA file cannot be used.
-    pub(super) fn new(
-        spec: &UpstreamSpec,
+impl AskedServer {
+    /// One of an upstream's servers, asked with the `Host` that its routes set, if any. `config` is
+    /// used if the server speaks TLS. Each answer may take as long as `timeout`.
+    pub fn new(
         addr: &ServerAddr,
+        (tls, config): (&UpstreamTls, Option<&Arc<ClientConfig>>),
         host: Option<&HeaderValue>,
-    ) -> Result<Self, LoadError> {
-        let tls = match addr.is_tls() {
-            true => {
-                let (key, tls) = (format!("upstreams.{}", spec.name), &spec.tls);
-                let ca_file = tls.ca_file.as_deref();
-                Some(tls::upstream_config(ca_file, &tls.pins, &key)?)
-            }
-            false => None,
-        };
+        resolver: &Resolver,
+        timeout: Duration,
+    ) -> Self {
         let own = match addr {
             ServerAddr::Tcp { host, port, .. } => {
                 HeaderValue::try_from(format!("{host}:{port}")).ok()
@@ -79,18 +71,52 @@ impl Server {
             .cloned()
             .or(own)
             .unwrap_or(HeaderValue::from_static("localhost"));
-        let connector = Connector::new(addr.clone(), &spec.tls, tls.as_ref(), &Resolver::system());
-        Ok(Self { connector, host })
+        let connector = Connector::new(addr.clone(), tls, config, resolver);
+        Self {
+            connector,
+            host,
+            timeout,
+        }
+    }
+
+    /// Opens a connection, with TLS if the server speaks it.
+    ///
+    /// # Errors
+    /// If there is none in time.
+    pub async fn connect(&self) -> Result<(), NoAnswer> {
+        self.in_time(async {
+            let connected = self.connector.connect().await;
+            connected.map(drop).map_err(NoAnswer::Unreachable)
+        })
+        .await
+    }
+
+    /// The status of the response to a GET, of which no more is read.
+    ///
+    /// # Errors
+    /// If there is no answer in time.
+    pub async fn status(&self, target: &str) -> Result<StatusCode, NoAnswer> {
+        let request = Request::get(target);
+        self.in_time(self.send(request, Bytes::new(), |response| async move {
+            Ok(response.status())
+        }))
+        .await
     }
 
     /// Requests a path.
-    pub(super) async fn get(&self, path: &str) -> Result<ServerAnswer, NoAnswer> {
+    ///
+    /// # Errors
+    /// If there is no answer in time.
+    pub async fn get(&self, path: &str) -> Result<ServerAnswer, NoAnswer> {
         self.ask(Request::get(path), Bytes::new()).await
     }
 
     /// Whether a path says that it takes SDP, as endpoints of WHIP and WHEP may (RFC 9725, section
     /// 4.2).
-    pub(super) async fn takes_sdp(&self, path: &str) -> Result<bool, NoAnswer> {
+    ///
+    /// # Errors
+    /// If there is no answer in time.
+    pub async fn takes_sdp(&self, path: &str) -> Result<bool, NoAnswer> {
         let answer = self.ask(Request::options(path), Bytes::new()).await?;
         let types = answer.headers.get_all("accept-post").iter();
         let mut types = types.filter_map(|types| types.to_str().ok());
@@ -98,11 +124,10 @@ impl Server {
     }
 
     /// Sends JSON to a path.
-    pub(super) async fn post(
-        &self,
-        path: &str,
-        json: impl Into<Bytes>,
-    ) -> Result<ServerAnswer, NoAnswer> {
+    ///
+    /// # Errors
+    /// If there is no answer in time.
+    pub async fn post(&self, path: &str, json: impl Into<Bytes>) -> Result<ServerAnswer, NoAnswer> {
         let request = Request::post(path).header(header::CONTENT_TYPE, "application/json");
         self.ask(request, json.into()).await
     }
@@ -112,7 +137,7 @@ impl Server {
         request: http::request::Builder,
         body: Bytes,
     ) -> Result<ServerAnswer, NoAnswer> {
-        in_time(async {
+        self.in_time(async {
             let response = self.send(request, body, |response| async {
                 let (parts, body) = response.into_parts();
                 let body =
@@ -135,7 +160,10 @@ impl Server {
 
     /// Opens a WebSocket. `None` if the server rejects it, which it may not for another path or
     /// subprotocol.
-    pub(super) async fn open(
+    ///
+    /// # Errors
+    /// If there is no answer in time.
+    pub async fn open(
         &self,
         path: &str,
         subprotocol: Option<&'static str>,
@@ -149,20 +177,29 @@ impl Server {
         if let Some(name) = subprotocol {
             request = request.header(header::SEC_WEBSOCKET_PROTOCOL, name);
         }
-        let opened = in_time(self.send(request, Bytes::new(), |response| async {
+        let opened = self.in_time(self.send(request, Bytes::new(), |response| async {
             if response.status() != StatusCode::SWITCHING_PROTOCOLS
                 || !accepts(response.headers(), &key, subprotocol)
             {
                 return Ok(None);
             }
             let upgraded = hyper::upgrade::on(response).await?;
-            Ok(Some(Socket(TokioIo::new(upgraded))))
+            Ok(Some(Socket::new(upgraded, self.timeout)))
         }));
         match opened.await {
             // This is how Janus rejects a subprotocol.
             Err(NoAnswer::Closed(_)) => Ok(None),
             opened => opened,
         }
+    }
+
+    async fn in_time<T>(
+        &self,
+        question: impl Future<Output = Result<T, NoAnswer>>,
+    ) -> Result<T, NoAnswer> {
+        tokio::time::timeout(self.timeout, question)
+            .await
+            .unwrap_or(Err(NoAnswer::Timeout))
     }
 
     /// Sends a request on a new connection, which is closed once the answer has been read.
@@ -178,6 +215,7 @@ impl Server {
         let closed = |error: hyper::Error| NoAnswer::Closed(error.into());
         let request = request
             .header(header::HOST, &self.host)
+            .header(header::USER_AGENT, AGENT)
             .body(Full::new(body));
         let request = request.map_err(|error| NoAnswer::Closed(error.into()))?;
         let stream = self
@@ -206,97 +244,9 @@ impl Server {
     }
 }
 
-async fn in_time<T>(question: impl Future<Output = Result<T, NoAnswer>>) -> Result<T, NoAnswer> {
-    tokio::time::timeout(TIMEOUT, question)
-        .await
-        .unwrap_or(Err(NoAnswer::Timeout))
-}
-
 fn accepts(headers: &HeaderMap, key: &HeaderValue, subprotocol: Option<&str>) -> bool {
     let chosen = headers
         .get(header::SEC_WEBSOCKET_PROTOCOL)
         .map(HeaderValue::as_bytes);
     websocket::is_accepted(headers, key) && chosen == subprotocol.map(str::as_bytes)
-}
-
-/// A WebSocket, for a few short messages.
-pub(super) struct Socket(TokioIo<Upgraded>);
-
-const CONTINUATION: u8 = 0x0;
-const TEXT: u8 = 0x1;
-const CLOSE: u8 = 0x8;
-const FIN: u8 = 0x80;
-const MASKED: u8 = 0x80;
-const OPCODE: u8 = 0x0f;
-
-/// How many frames are read for one answer, including pings.
-const MOST_FRAMES: usize = 64;
-
-impl Socket {
-    /// Sends a text of less than 64 KiB and waits for a text. `None` if none came.
-    pub(super) async fn ask(&mut self, text: &str) -> Option<Vec<u8>> {
-        let answer = async {
-            self.send(TEXT, text.as_bytes()).await?;
-            self.receive().await
-        };
-        tokio::time::timeout(TIMEOUT, answer).await.ok()?.ok()
-    }
-
-    /// Sends a close frame, without waiting for an answer.
-    pub(super) async fn close(mut self) {
-        const NORMAL: [u8; 2] = 1000_u16.to_be_bytes();
-        // The server may have closed already.
-        _ = tokio::time::timeout(TIMEOUT, self.send(CLOSE, &NORMAL)).await;
-    }
-
-    async fn send(&mut self, opcode: u8, payload: &[u8]) -> io::Result<()> {
-        // Masking protects caches that mistake a WebSocket for HTTP from chosen text, and no client
-        // chooses this text.
-        const MASK: [u8; 4] = [0x5a, 0xc3, 0x3c, 0xa5];
-        let length = u16::try_from(payload.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
-        let mut frame = vec![FIN | opcode];
-        match u8::try_from(length).ok().filter(|short| *short < 126) {
-            Some(short) => frame.push(MASKED | short),
-            None => {
-                frame.push(MASKED | 126);
-                frame.extend(length.to_be_bytes());
-            }
-        }
-        frame.extend(MASK);
-        frame.extend(
-            payload
-                .iter()
-                .zip(MASK.iter().cycle())
-                .map(|(byte, mask)| byte ^ mask),
-        );
-        self.0.write_all(&frame).await?;
-        self.0.flush().await
-    }
-
-    /// The next text, of one frame or several; Janus describes itself in two.
-    async fn receive(&mut self) -> io::Result<Vec<u8>> {
-        let mut text = Vec::new();
-        for _ in 0..MOST_FRAMES {
-            let head = self.0.read_u16().await?.to_be_bytes();
-            let length = match head[1] {
-                126 => u64::from(self.0.read_u16().await?),
-                127 => self.0.read_u64().await?,
-                short => u64::from(short),
-            };
-            let length = usize::try_from(length)
-                .ok()
-                .filter(|length| text.len().saturating_add(*length) <= LARGEST);
-            let mut payload = vec![0; length.ok_or(io::ErrorKind::InvalidData)?];
-            self.0.read_exact(&mut payload).await?;
-            match head[0] & OPCODE {
-                TEXT | CONTINUATION => text.append(&mut payload),
-                CLOSE => break,
-                _ => continue,
-            }
-            if head[0] & FIN != 0 {
-                return Ok(text);
-            }
-        }
-        Err(io::ErrorKind::UnexpectedEof.into())
-    }
 }

@@ -3,20 +3,23 @@
 //!
 //! These requests change nothing and need no secret.
 
-use serde_json::Value;
-
-use super::probe::{NoAnswer, Server, ServerAnswer, Socket};
-use super::seen::{Api, Place, Seen};
-use ianitor::route::tenant::XMPP_PATHS;
-use ianitor::route::upstream::Protocol;
+use super::answers::{
+    self, GET_STATUS, INFO, PING_KURENTO, ServerInfo, carrier_in, is_pong_of_kurento, server_info,
+    which_api,
+};
+use super::exchange::{AskedServer, NoAnswer, ServerAnswer};
+use super::seen::{Api, Carrier, Place, Seen};
+use super::socket::Socket;
+use crate::route::tenant::XMPP_PATHS;
+use crate::route::upstream::Protocol;
 
 /// Asks a server what it is, at the paths that routes lead to. If it is several things, the one
 /// that controls more is returned.
 ///
 /// # Errors
 /// If the server stops answering.
-pub(super) async fn recognize(
-    server: &Server,
+pub async fn recognize(
+    server: &AskedServer,
     declared: Protocol,
     paths: &[String],
 ) -> Result<Option<Seen>, NoAnswer> {
@@ -48,7 +51,7 @@ const MOST_PATHS: usize = 8;
 
 /// The paths at which routes may reach an API with these default paths: where the routes lead to,
 /// and the default paths below that, since Janus finds its own path inside a longer one.
-fn candidates(paths: &[String], defaults: &[&str]) -> Vec<String> {
+pub(super) fn candidates(paths: &[String], defaults: &[&str]) -> Vec<String> {
     let given = paths.iter().filter(|path| !path.is_empty()).cloned();
     let below = paths.iter().flat_map(|path| {
         defaults
@@ -65,23 +68,19 @@ fn candidates(paths: &[String], defaults: &[&str]) -> Vec<String> {
     all
 }
 
-async fn janus_rest(server: &Server, paths: &[String]) -> Result<Option<Seen>, NoAnswer> {
+async fn janus_rest(server: &AskedServer, paths: &[String]) -> Result<Option<Seen>, NoAnswer> {
     let mut seen: Option<Seen> = None;
     for base in candidates(paths, &["/janus", "/admin"]) {
         let Some(info) = answer(server.get(&format!("{base}/info")).await)? else {
             continue;
         };
-        let Some(version) = server_info(&info.body) else {
+        let Some(info) = server_info(&info.body) else {
             continue;
         };
         // Janus finds its path inside a longer one only if that ends with a slash.
         let status = answer(server.post(&format!("{base}/"), GET_STATUS).await)?;
         let api = status.map_or(Api::SomeJanus, |status| which_api(&status.body));
-        let found = Seen {
-            api,
-            place: Place::Rest(base),
-            version,
-        };
+        let found = janus(api, Place::Rest(base), info);
         if api == Api::JanusAdmin {
             return Ok(Some(found));
         }
@@ -90,7 +89,7 @@ async fn janus_rest(server: &Server, paths: &[String]) -> Result<Option<Seen>, N
     Ok(seen)
 }
 
-async fn janus_websocket(server: &Server, paths: &[String]) -> Result<Option<Seen>, NoAnswer> {
+async fn janus_websocket(server: &AskedServer, paths: &[String]) -> Result<Option<Seen>, NoAnswer> {
     let path = paths
         .first()
         .filter(|path| !path.is_empty())
@@ -110,47 +109,72 @@ async fn janus_websocket(server: &Server, paths: &[String]) -> Result<Option<See
 
 /// Accepting the subprotocol proves little, since some servers accept any.
 async fn talk_janus(socket: &mut Socket, path: &str, subprotocol: &'static str) -> Option<Seen> {
-    let info = socket
-        .ask(r#"{"janus":"info","transaction":"ianitor"}"#)
-        .await?;
-    let version = server_info(&info)?;
+    let info = server_info(&socket.ask(INFO).await?)?;
     let status = socket.ask(GET_STATUS).await;
     let api = status.map_or(Api::SomeJanus, |status| which_api(&status));
-    Some(Seen {
+    Some(janus(
         api,
-        place: Place::WebSocket(path.to_owned(), subprotocol),
-        version,
-    })
+        Place::WebSocket(path.to_owned(), subprotocol),
+        info,
+    ))
 }
 
-async fn kurento(server: &Server, paths: &[String]) -> Result<Option<Seen>, NoAnswer> {
+fn janus(api: Api, place: Place, info: ServerInfo) -> Seen {
+    // Sessions are of the API for clients; the description is the same at both.
+    let accepts_sessions = info.accepts_sessions.filter(|_| api == Api::Janus);
+    Seen {
+        api,
+        place,
+        version: info.version,
+        accepts_sessions,
+    }
+}
+
+async fn kurento(server: &AskedServer, paths: &[String]) -> Result<Option<Seen>, NoAnswer> {
     for path in candidates(paths, &["/kurento"]) {
         let Some(mut socket) = server.open(&path, None).await? else {
             continue;
         };
-        let pong = socket
-            .ask(r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{"interval":240000}}"#)
-            .await;
-        socket.close().await;
-        if pong.is_some_and(|pong| is_pong(&pong)) {
-            return Ok(Some(Seen {
+        let pong = socket.ask(PING_KURENTO).await;
+        let seen = match pong.is_some_and(|pong| is_pong_of_kurento(&pong)) {
+            true => Some(Seen {
                 api: Api::Kurento,
                 place: Place::Kurento(path),
-                version: None,
-            }));
+                version: version_of_kurento(&mut socket).await,
+                accepts_sessions: None,
+            }),
+            false => None,
+        };
+        socket.close().await;
+        if seen.is_some() {
+            return Ok(seen);
         }
     }
     Ok(None)
 }
 
+/// Kurento begins a session for each client that asks for more than a pong, so that is ended at
+/// once.
+async fn version_of_kurento(socket: &mut Socket) -> Option<String> {
+    let (version, session) = answers::kurento_info(&socket.ask(answers::GET_INFO_KURENTO).await?);
+    if let Some(session) = session {
+        // Whatever Kurento says of it, it also ends the session of a closed connection some time.
+        _ = socket
+            .ask(&answers::close_session_of_kurento(&session))
+            .await;
+    }
+    version
+}
+
 /// Prosody shows a page at each of its paths. A page that is the operator's own says nothing, but
 /// a WebSocket for XMPP does.
-async fn xmpp(server: &Server, paths: &[String]) -> Result<Option<Seen>, NoAnswer> {
+async fn xmpp(server: &AskedServer, paths: &[String]) -> Result<Option<Seen>, NoAnswer> {
     let seen = |api, path: &String, carrier| {
         Some(Seen {
             api,
             place: Place::Xmpp(path.clone(), carrier),
             version: None,
+            accepts_sessions: None,
         })
     };
     for path in paths {
@@ -162,68 +186,21 @@ async fn xmpp(server: &Server, paths: &[String]) -> Result<Option<Seen>, NoAnswe
     for path in paths {
         if let Some(socket) = server.open(path, Some("xmpp")).await? {
             socket.close().await;
-            return Ok(seen(Api::SomeXmpp, path, "WebSocket"));
+            return Ok(seen(Api::SomeXmpp, path, Carrier::WebSocket));
         }
     }
     Ok(None)
 }
 
-/// By what a page of Prosody says that it carries XMPP.
-fn carrier_in(page: &[u8]) -> Option<&'static str> {
-    let page = String::from_utf8_lossy(page);
-    let carriers = ["BOSH", "WebSocket"];
-    let carrier = carriers.into_iter().find(|carrier| page.contains(carrier));
-    carrier.filter(|_| page.contains("Prosody"))
-}
-
 /// A server that closes one connection without an answer may answer on another.
-fn answer(asked: Result<ServerAnswer, NoAnswer>) -> Result<Option<ServerAnswer>, NoAnswer> {
+pub(super) fn answer(
+    asked: Result<ServerAnswer, NoAnswer>,
+) -> Result<Option<ServerAnswer>, NoAnswer> {
     match asked {
         Ok(answer) => Ok(Some(answer).filter(|answer| answer.status.is_success())),
         Err(NoAnswer::Closed(_)) => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-/// A request that exists in the admin API only, and only reads. Without a secret, the admin API
-/// answers "unauthorized" and the other one "unhandled".
-const GET_STATUS: &str = r#"{"janus":"get_status","transaction":"ianitor"}"#;
-
-fn which_api(answer: &[u8]) -> Api {
-    const UNAUTHORIZED: u64 = 403;
-    const UNHANDLED: u64 = 457;
-    let Ok(answer) = serde_json::from_slice::<Value>(answer) else {
-        return Api::SomeJanus;
-    };
-    match (answer["janus"].as_str(), answer["error"]["code"].as_u64()) {
-        (Some("success"), _) | (Some("error"), Some(UNAUTHORIZED)) => Api::JanusAdmin,
-        (Some("error"), Some(UNHANDLED)) => Api::Janus,
-        _ => Api::SomeJanus,
-    }
-}
-
-/// The version in Janus' description of itself (`None` inside if it has none that can be shown);
-/// `None` if this is no such description.
-fn server_info(answer: &[u8]) -> Option<Option<String>> {
-    let info: Value = serde_json::from_slice(answer).ok()?;
-    let is_version = |text: &&str| {
-        text.len() <= 16
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'+'))
-    };
-    let version = || {
-        info["version_string"]
-            .as_str()
-            .filter(is_version)
-            .map(str::to_owned)
-    };
-    (info["janus"] == "server_info").then(version)
-}
-
-fn is_pong(answer: &[u8]) -> bool {
-    let answer: Value = serde_json::from_slice(answer).unwrap_or_default();
-    answer["jsonrpc"] == "2.0" && answer["result"]["value"] == "pong"
 }
 
 #[cfg(test)]
@@ -245,54 +222,5 @@ mod tests {
         );
         let many: Vec<String> = (0..100).map(|n| format!("/{n}")).collect();
         assert_eq!(candidates(&many, &["/janus"]).len(), MOST_PATHS);
-    }
-
-    #[test]
-    fn answers_tell_what_a_server_is() {
-        assert_eq!(
-            server_info(br#"{"janus":"server_info","version_string":"1.1.2"}"#),
-            Some(Some("1.1.2".to_owned()))
-        );
-        assert_eq!(
-            server_info(b"{\"janus\":\"server_info\",\"version_string\":\"\x1b[31m\"}"),
-            None
-        );
-        assert_eq!(
-            server_info(br#"{"janus":"server_info","version_string":"\u001b[31m"}"#),
-            Some(None)
-        );
-        assert_eq!(server_info(br#"{"janus":"pong"}"#), None);
-        assert_eq!(server_info(b"<html>"), None);
-        for (answer, api) in [
-            (
-                r#"{"janus":"error","error":{"code":457,"reason":"Unhandled request"}}"#,
-                Api::Janus,
-            ),
-            (r#"{"janus":"error","error":{"code":403}}"#, Api::JanusAdmin),
-            (r#"{"janus":"success","status":{}}"#, Api::JanusAdmin),
-            (
-                r#"{"janus":"error","error":{"code":"457"}}"#,
-                Api::SomeJanus,
-            ),
-            ("[]", Api::SomeJanus),
-        ] {
-            assert_eq!(which_api(answer.as_bytes()), api, "{answer}");
-        }
-        for (page, carrier) in [
-            (
-                "<p>Now point your BOSH client to this URL of Prosody.</p>",
-                Some("BOSH"),
-            ),
-            ("<p>The WebSocket of Prosody</p>", Some("WebSocket")),
-            ("<p>A page about Prosody</p>", None),
-            ("<p>BOSH</p>", None),
-            ("", None),
-        ] {
-            assert_eq!(carrier_in(page.as_bytes()), carrier, "{page}");
-        }
-        assert!(is_pong(
-            br#"{"id":1,"jsonrpc":"2.0","result":{"value":"pong"}}"#
-        ));
-        assert!(!is_pong(br#"{"id":1,"jsonrpc":"2.0","result":"pong"}"#) && !is_pong(b""));
     }
 }
