@@ -88,6 +88,7 @@ impl Running {
         }
         let times = drain.times();
         self.send_all(|| Command::Drain(times));
+        self.probe_tasks.stop();
         let begun = clock::monotonic();
         if drain.accepts_sessions {
             let refusing = begun.checked_add(times.before_closing());

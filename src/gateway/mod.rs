@@ -18,6 +18,7 @@ mod listeners;
 mod memory_watch;
 mod prepare;
 mod previous;
+mod probes;
 mod reload;
 mod running;
 mod services;

@@ -8,6 +8,7 @@ use super::error::{Problems, StartError};
 use super::listeners::{self, worker_count};
 use super::prepare::{InForce, Prepared, prepare};
 use super::previous::Previous;
+use super::probes;
 use super::running::Running;
 use super::watch::FileWatch;
 use crate::config::Config;
@@ -138,6 +139,10 @@ impl Running {
         let status = status.map_err(StartError::Status)?;
         // The requests of the new snapshot may need issuers' keys.
         let key_tasks = prepared.issuers.start().map_err(StartError::Background)?;
+        let probed = probes::targets(&prepared.snapshot, &self.shared.resolver);
+        self.probe_tasks
+            .follow(probed)
+            .map_err(StartError::Background)?;
         self.services
             .start(prepared.orders, &prepared.config)
             .map_err(StartError::Background)?;

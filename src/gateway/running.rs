@@ -12,6 +12,7 @@ use super::services::CertServices;
 use super::watch::FileWatch;
 use crate::acme::{AcmeSpec, RenewError, RenewMode};
 use crate::config::Config;
+use crate::health::ProbeTasks;
 use crate::listen::{Kind, Listener};
 use crate::serve::shared::SharedState;
 use crate::serve::snapshot::Snapshot;
@@ -32,6 +33,7 @@ pub struct Running {
     pub(super) tickets: Tickets,
     pub(super) services: CertServices,
     pub(super) key_tasks: KeyTasks,
+    pub(super) probe_tasks: ProbeTasks,
     pub(super) config: Config,
     pub(super) watch: FileWatch,
     pub(super) _memory_watch: Option<MemoryWatch>,

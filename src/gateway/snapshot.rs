@@ -199,12 +199,13 @@ fn credentials(
     all_or_errors(all, errors)
 }
 
-/// What probes say of an upstream's servers. Those of servers that it had before stay.
+/// What probes say of an upstream's servers. That of servers that were probed before stays.
 fn states(spec: &UpstreamSpec, in_force: Option<&Snapshot>) -> Box<[Arc<ServerState>]> {
     let upstreams = in_force.map_or(&[][..], |in_force| &in_force.upstreams);
     let known = upstreams
         .iter()
-        .find(|known| known.spec.name == spec.name && known.spec.protocol == spec.protocol);
+        .find(|known| known.spec.name == spec.name && known.spec.protocol == spec.protocol)
+        .filter(|_| spec.health.is_some());
     let state = |server: &ServerAddr| {
         let known = known?;
         let at = known.spec.servers.iter().position(|old| old == server)?;

@@ -13,10 +13,12 @@ use super::listeners::{self, distribute, worker_count};
 use super::memory_watch::MemoryWatch;
 use super::prepare::{InForce, Prepared, prepare};
 use super::previous::Previous;
+use super::probes;
 use super::running::Running;
 use super::services::CertServices;
 use crate::auth::Tagger;
 use crate::config::Config;
+use crate::health::ProbeTasks;
 use crate::resolve::Resolver;
 use crate::serve::shared::SharedState;
 use crate::status::board::Board;
@@ -107,6 +109,8 @@ impl Gateway {
         audit.apply(audit_change);
         let snapshot = prepared.snapshot;
         let key_tasks = prepared.issuers.start()?;
+        let mut probe_tasks = ProbeTasks::default();
+        probe_tasks.follow(probes::targets(&snapshot, &resolver))?;
         services.start(prepared.orders, &prepared.config)?;
         let challenges = Arc::clone(&services.challenges);
         let shared = SharedState::new(
@@ -149,6 +153,7 @@ impl Gateway {
             tickets,
             services,
             key_tasks,
+            probe_tasks,
             config: prepared.config,
             watch: prepared.watch,
             _memory_watch: memory_watch,

@@ -66,9 +66,10 @@ impl ProbeTasks {
         Ok(())
     }
 
-    /// Probes no server any longer.
-    pub fn stop(&mut self) {
-        for task in self.0.drain(..) {
+    /// Probes no server any longer. What the probes have said would soon be out of date, so that
+    /// each server's state is unknown from now on.
+    pub fn stop(&self) {
+        for task in &self.0 {
             task.task.abort();
             task.state.clear();
         }

@@ -193,8 +193,8 @@ impl Cluster {
         }
     }
 
-    /// Chooses a server. Servers that failed are left out for a while, and those that probes say are
-    /// down, unless all of them are; `is_new` leaves out those that accept no new sessions too.
+    /// Chooses a server. Servers that failed are left out for a while, and those that probes say
+    /// are down, unless all of them are; `is_new` leaves out those that accept no new sessions too.
     /// Backups get nothing while another server may be asked. A server that has just come back
     /// passes most of its turns on to the others, or to backups.
     fn choose(&self, client: ClientAddr, not: Option<usize>, is_new: bool) -> usize {

@@ -41,6 +41,7 @@ mod h2_websockets;
 mod hand_over;
 mod harness;
 mod headers;
+mod health;
 mod import_map;
 mod jitsi;
 mod jitsi_tokens;

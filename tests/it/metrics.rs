@@ -77,6 +77,10 @@ fn config(upstream: &Upstream, folder: &Path) -> Config {
             "[upstreams.janus]\nservers = [\"{}\"]\nprotocol = \"janus\"",
             upstream.url()
         ))
+        .table(&format!(
+            "[upstreams.probed]\nservers = [\"{}\"]\nhealth = {{}}",
+            upstream.url()
+        ))
         .table("[policies.callers]\nallow = [\"127.0.0.1\"]\nmessages = [\"janus-caller\"]")
         .route_with("/janus", "janus", "policy = \"callers\"")
         .table(

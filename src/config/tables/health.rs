@@ -8,14 +8,14 @@ use crate::route::health::{HealthSpec, ProbePath};
 section! {
     /// Each server is asked from time to time whether it works, by what its protocol has:
     /// [Health](operating.md#health-of-upstreams) says what that is. One that does not work gets no
-    /// requests while another server of the upstream does; if none does, all are used. `health = {}`
-    /// is enough.
+    /// requests while another server of the upstream does; if none does, all are used.
+    /// `health = {}` is enough.
     "upstreams.health" => struct RawHealth {
         /// The time from the beginning of one probe to the next, give or take a tenth. A server has
         /// one probe at a time.
         every: ProbeInterval = default(HealthSpec::default().every);
-        /// How long a server has for all its answers to a probe. A connection has to be there within
-        /// 3 s in any case.
+        /// How long a server has for all its answers to a probe. A connection has to be there
+        /// within 3 s in any case.
         timeout: Timeout = default(HealthSpec::default().timeout);
         /// How many probes in a row have to succeed until a server that was down is up. The first
         /// probe of a server is enough.

@@ -2,6 +2,7 @@
 
 mod certificates;
 mod family;
+mod health;
 mod messages;
 mod overload;
 
@@ -45,6 +46,7 @@ impl Numbers {
         numbers.routes(&board.routes());
         numbers.words(board);
         numbers.upstreams(board);
+        numbers.health(board);
         numbers.messages(board);
         numbers.certificates(board);
         numbers.orders(&board.orders());

@@ -12,9 +12,10 @@ use super::board::{Board, Server};
 use super::spoken::{bytes, grouped, spoken};
 use crate::clock::UnixTime;
 use crate::html::Text;
+use crate::route::health::{Probed, ServerState};
 use crate::route::passthrough::Passthrough;
-use crate::route::upstream::UpstreamSpec;
 use crate::route::{Route, RouteTable, Target};
+use crate::serve::snapshot::Upstream;
 use crate::tls::Date;
 use crate::token::issuer::{Issuer, KeySource};
 
@@ -205,7 +206,8 @@ fn target(routes: &RouteTable, route: &Route) -> String {
 
 fn upstreams(out: &mut String, board: &Board) {
     let (snapshot, counted) = (board.snapshot(), board.upstreams());
-    let row = |spec: &UpstreamSpec, at: usize, name: String| {
+    let row = |upstream: &Upstream, at: usize, name: String| {
+        let (spec, probed) = (&upstream.spec, upstream.states.get(at));
         let server = board.server(&spec.name, &name);
         let failures = counted.get(&spec.name).map_or(0, |c| {
             c.sum(|c| &c.unreachable) + c.sum(|c| &c.broken) + c.sum(|c| &c.late)
@@ -213,7 +215,7 @@ fn upstreams(out: &mut String, board: &Board) {
         vec![
             text(&spec.name),
             server_cell(&name, spec.is_backup(at)),
-            Cell(state(server), false),
+            Cell(state(server, probed.map(|probed| &**probed)), false),
             text(spec.protocol.name()),
             number(server.busy as u64),
             if at == 0 {
@@ -224,12 +226,9 @@ fn upstreams(out: &mut String, board: &Board) {
         ]
     };
     let mut rows = Vec::new();
-    for spec in snapshot.routes.upstreams() {
-        rows.extend(
-            spec.server_names()
-                .enumerate()
-                .map(|(at, name)| row(spec, at, name)),
-        );
+    for upstream in &snapshot.upstreams {
+        let names = upstream.spec.server_names().enumerate();
+        rows.extend(names.map(|(at, name)| row(upstream, at, name)));
     }
     table(
         out,
@@ -254,7 +253,26 @@ fn server_cell(name: &str, is_backup: bool) -> Cell {
     Cell(name, is_number)
 }
 
-fn state(server: Server) -> String {
+/// The state of a server, by its probes if there are any, or else by the last connection.
+fn state(server: Server, probed: Option<&ServerState>) -> String {
+    let probe = probed.and_then(|state| Some((state.probed(), state.last()?)));
+    if let Some((state, last)) = probe.filter(|(state, _)| *state != Probed::Unknown) {
+        let ago = spoken(last.at.elapsed().as_secs());
+        let kind = match state {
+            Probed::Down => "bad",
+            Probed::Full => "warn",
+            Probed::Up | Probed::Unknown => "",
+        };
+        let failing = match server.is_failing && state != Probed::Down {
+            true => format!("{} ", mark("warn", "connection failed")),
+            false => String::new(),
+        };
+        return format!(
+            "{} {failing}<span class=\"soft\">{}, probed {ago} ago</span>",
+            mark(kind, state.name()),
+            Text(&last.words)
+        );
+    }
     match server {
         Server { quiet: None, .. } => "<span class=\"soft\">not used yet</span>".to_owned(),
         Server {
