@@ -14,6 +14,7 @@ need() {
 
 need curl curl
 need openssl openssl
+need systemd-analyze systemd
 need janus janus
 need prosody prosody
 [ -e /usr/share/janus/demos/echotest.html ] || missing="$missing janus-demos"

@@ -57,5 +57,6 @@ mod renew_programs;
 mod servers;
 mod status;
 mod support;
+mod systemd;
 mod turn_rest;
 mod whip;
