@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: help run test check bench bench-count chaos soak fuzz dist
+.PHONY: help run test check bench bench-count chaos soak reliability fuzz dist
 
 help:
 	@echo 'make run    the gateway in front of a Janus on this machine (installs one if missing)'
@@ -12,6 +12,7 @@ help:
 	@echo 'make bench-count  instructions per request, handshake and message, beside those recorded'
 	@echo 'make chaos  a minute of load while everything goes wrong; what is lost, and why'
 	@echo 'make soak   the same load for SOAK (10m): what grows'
+	@echo 'make reliability  what is lost by upgrades, beside nginx, HAProxy and Caddy'
 	@echo 'make dist   the binary to install, stripped, and its debug information'
 	@echo 'make fuzz   fuzzing, FUZZ_SECONDS (30) for each parser'
 
@@ -42,6 +43,9 @@ chaos:
 
 soak:
 	scripts/chaos.sh soak
+
+reliability:
+	scripts/chaos.sh peers
 
 fuzz:
 	fuzz/run.sh

@@ -73,6 +73,15 @@ struct Pages {
     reasons: BTreeMap<String, usize>,
 }
 
+/// Counts of requests.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Totals {
+    pub(crate) all: usize,
+    pub(crate) lost: usize,
+    /// Answered when sent again.
+    pub(crate) repeated: usize,
+}
+
 /// All requests of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
@@ -188,6 +197,24 @@ impl Ledger {
     pub(crate) fn count(&self) -> usize {
         let pages = self.pages.lock().unwrap();
         pages.settled + pages.open.len()
+    }
+
+    /// What has become of all requests, when all have ended.
+    pub(crate) fn totals(&self) -> Totals {
+        let mut pages = self.pages.lock().unwrap();
+        pages.settle(Duration::ZERO);
+        let verdicts = pages.tally.values().flatten();
+        let sum = |is_counted: fn(Verdict) -> bool| {
+            let counted = verdicts
+                .clone()
+                .filter(|(verdict, _)| is_counted(**verdict));
+            counted.map(|(_, count)| count).sum()
+        };
+        Totals {
+            all: pages.settled,
+            lost: sum(Verdict::is_bad),
+            repeated: sum(|verdict| verdict == Verdict::Repeated),
+        }
     }
 
     /// Writes down what has become of all requests.

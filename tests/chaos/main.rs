@@ -15,6 +15,7 @@ mod gateway;
 mod latency;
 mod ledger;
 mod load;
+mod peers;
 mod report;
 mod server;
 mod setup;
@@ -36,11 +37,16 @@ struct Case {
     run: fn(&mut Report),
 }
 
-const CASES: [Case; 2] = [
+const CASES: [Case; 3] = [
     Case {
         name: "load",
         is_usual: true,
         run: steps::run,
+    },
+    Case {
+        name: "peers",
+        is_usual: false,
+        run: peers::run,
     },
     Case {
         name: "soak",

@@ -28,6 +28,8 @@ pub(crate) struct SocketCounts {
     open: AtomicUsize,
     sent: AtomicUsize,
     answered: AtomicUsize,
+    /// Those that were open and ended, and need not have.
+    closed: AtomicUsize,
     /// Those of the real Janus that ended while it was down.
     with_server: AtomicUsize,
     /// Those that ended and need not have, by what was seen.
@@ -87,6 +89,8 @@ async fn keep(world: Arc<World>, turns: Arc<Semaphore>, plan: Plan) {
                 counts.open.fetch_add(1, Ordering::Relaxed);
                 let result = socket.talk(plan.lifetime).await;
                 counts.open.fetch_sub(1, Ordering::Relaxed);
+                let is_closed = result.is_err() && peer != Peer::RealJanus;
+                counts.closed.fetch_add(is_closed.into(), Ordering::Relaxed);
                 result
             }
             Err(error) => Err(io::Error::other(format!("it did not open: {error}"))),
@@ -283,7 +287,12 @@ impl SocketCounts {
         self.open.load(Ordering::Relaxed)
     }
 
-    /// How many have ended that need not have.
+    /// How many were open and have ended that need not have.
+    pub(crate) fn closed(&self) -> usize {
+        self.closed.load(Ordering::Relaxed)
+    }
+
+    /// The same with those that could not be opened.
     pub(crate) fn lost(&self) -> usize {
         self.lost.lock().unwrap().values().sum()
     }
