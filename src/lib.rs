@@ -106,6 +106,7 @@ pub mod health;
 pub mod jwks;
 pub mod status;
 pub mod store;
+pub mod upgrade;
 
 // Configuration, and the composition root.
 pub mod config;

@@ -46,6 +46,8 @@ pub struct Limits {
     pub drain_delay: Duration,
     /// How long requests and tunnels may go on after that.
     pub drain: Duration,
+    /// How long tunnels may go on in a process that another one has replaced.
+    pub drain_tunnels: Duration,
 }
 
 impl Limits {
@@ -86,6 +88,7 @@ impl Default for Limits {
             token: 8 << 10,
             drain_delay: Duration::ZERO,
             drain: Duration::from_secs(30),
+            drain_tunnels: Duration::from_secs(24 * 3600),
         }
     }
 }

@@ -1,13 +1,18 @@
 //! Listening sockets: each listener has one for each worker.
 
+mod inherited;
+
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderName;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
+
+pub use inherited::{InheritError, Inherited, UPGRADE};
 
 pub use crate::addr::Kind;
 use crate::addr::{ListenAddr, NetworkSet, PeerAddr};
@@ -54,6 +59,8 @@ pub struct ListenSpec {
 const BACKLOG: i32 = 4096;
 
 /// A listener: one socket for each worker. The kernel distributes connections among them.
+///
+/// Of sockets that the process was started with there may be more, or fewer.
 #[derive(Debug)]
 pub struct Listener {
     /// What is spoken on it.
@@ -63,7 +70,7 @@ pub struct Listener {
     /// The address as bound: with the port that the system chose, and IPv4 if the machine has no
     /// IPv6.
     pub bound: SocketAddr,
-    /// One for each worker.
+    /// One for each worker, unless they are inherited.
     pub sockets: Vec<StdListener>,
 }
 
@@ -98,6 +105,68 @@ impl Listener {
             sockets,
         })
     }
+
+    /// Makes a listener of sockets that the process was started with. All are used, or connections
+    /// that the kernel has queued on the others would be lost. If there are fewer than workers,
+    /// further ones are bound, unless the inherited ones cannot share their address, such as those
+    /// of systemd: those of a socket unit belong to root, and only sockets of one user may share.
+    /// Then the workers that have one accept, and hand connections over to the others: a socket
+    /// that all workers wait on would wake all of them for each connection.
+    ///
+    /// # Errors
+    /// The address, if an option cannot be set.
+    pub fn adopt(
+        kind: Kind,
+        addr: ListenAddr,
+        mut sockets: Vec<StdListener>,
+        workers: usize,
+        freebind: bool,
+    ) -> Result<Self, BindError> {
+        let failed = |source| BindError { addr, source };
+        let mut bound = addr.0;
+        let mut is_shared = true;
+        for inherited in &sockets {
+            is_shared &= prepare_inherited(inherited).map_err(failed)?;
+            bound = inherited.local_addr().map_err(failed)?;
+        }
+        while is_shared && sockets.len() < workers {
+            match socket(bound, true, freebind) {
+                Ok(further) => sockets.push(further),
+                Err(error) => {
+                    tracing::debug!(%addr, %error, "workers share an inherited socket");
+                    is_shared = false;
+                }
+            }
+        }
+        Ok(Self {
+            kind,
+            addr,
+            bound,
+            sockets,
+        })
+    }
+}
+
+/// Uses one socket that the process was started with, by the rules of [`Listener::adopt`].
+///
+/// # Errors
+/// The address, if an option cannot be set.
+pub fn adopt_one(addr: ListenAddr, inherited: StdListener) -> Result<StdListener, BindError> {
+    prepare_inherited(&inherited).map_err(|source| BindError { addr, source })?;
+    Ok(inherited)
+}
+
+/// Sets the options of an inherited socket as [`socket`] does, and says whether it shares its
+/// address with others (`SO_REUSEPORT`).
+fn prepare_inherited(inherited: &StdListener) -> io::Result<bool> {
+    let socket = SockRef::from(inherited);
+    watch_peer(inherited)?;
+    socket.set_tcp_nodelay(true)?;
+    socket.set_cloexec(true)?;
+    // A listening socket takes the new length of its queue.
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    socket.reuse_port()
 }
 
 /// Binds one socket, by the rules of [`Listener::bind`].
@@ -187,9 +256,10 @@ const EXHAUSTED_PAUSE: Duration = Duration::from_millis(200);
 const ACCEPTED_AT_ONCE: usize = 16;
 
 /// Accepts connections until the future `stop` ends, then those that are still queued. Each is
-/// left to the kernel's queue until there is `room` for it.
+/// left to the kernel's queue until there is `room` for it. Others may hold a [`std::sync::Weak`]
+/// of the listener, to hand it over to another process.
 pub async fn accept(
-    listener: TcpListener,
+    listener: Arc<TcpListener>,
     room: impl AsyncFn(),
     handle: impl Fn(TcpStream, PeerAddr),
     stop: impl Future<Output = ()>,
@@ -209,7 +279,8 @@ pub async fn accept(
             tokio::task::yield_now().await;
         }
     }
-    if let Err(error) = take_queued(listener, &handle) {
+    let taken = Arc::into_inner(listener).map_or(Ok(()), |last| take_queued(last, &handle));
+    if let Err(error) = taken {
         tracing::warn!(%error, "connections that were queued on a closing listener may be lost");
     }
 }
@@ -268,92 +339,4 @@ fn is_peers_fault(error: &io::Error) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn local() -> ListenAddr {
-        "127.0.0.1:0".parse().unwrap()
-    }
-
-    #[test]
-    fn each_worker_gets_a_socket_on_one_port() {
-        let listener = Listener::bind(Kind::Https, local(), 3, &[], false).unwrap();
-        assert_eq!(listener.sockets.len(), 3);
-        assert!(
-            listener
-                .sockets
-                .iter()
-                .all(|s| s.local_addr().unwrap() == listener.bound)
-        );
-    }
-
-    #[test]
-    fn a_second_gateway_is_an_error_with_a_cause() {
-        let first = Listener::bind(Kind::Https, local(), 2, &[], false).unwrap();
-        let error = Listener::bind(Kind::Https, ListenAddr(first.bound), 2, &[], false)
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains(&first.bound.to_string()) && error.contains("another process"),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn a_foreign_address_is_an_error_with_a_cause() {
-        let error = Listener::bind(Kind::Http, "192.0.2.1:0".parse().unwrap(), 1, &[], false)
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("no interface of this machine") && error.contains("listen.freebind"),
-            "{error}"
-        );
-        for addr in ["192.0.2.1:0", "[2001:db8::1]:0"] {
-            let bound = Listener::bind(Kind::Http, addr.parse().unwrap(), 2, &[], true);
-            assert_eq!(bound.unwrap().sockets.len(), 2, "{addr}");
-        }
-    }
-
-    #[test]
-    fn accepted_sockets_have_the_options_of_their_listener() {
-        let listener = Listener::bind(Kind::Https, local(), 2, &[], false).unwrap();
-        for socket in &listener.sockets {
-            socket.set_nonblocking(false).unwrap();
-        }
-        // Which of the sockets accepts it is the kernel's choice, so one is left.
-        let socket = listener.sockets.into_iter().next_back().unwrap();
-        let _client = std::net::TcpStream::connect(listener.bound).unwrap();
-        let (accepted, _) = socket.accept().unwrap();
-        let accepted = socket2::SockRef::from(&accepted);
-        assert!(accepted.tcp_nodelay().unwrap());
-        assert!(accepted.keepalive().unwrap());
-        assert_eq!(
-            accepted.tcp_keepalive_time().unwrap(),
-            Duration::from_secs(30)
-        );
-        assert_eq!(
-            accepted.tcp_keepalive_interval().unwrap(),
-            Duration::from_secs(5)
-        );
-        let unacknowledged = Some(Duration::from_secs(60));
-        assert_eq!(accepted.tcp_user_timeout().unwrap(), unacknowledged);
-    }
-
-    #[tokio::test]
-    async fn what_is_queued_is_accepted_before_closing() {
-        let listener = Listener::bind(Kind::Http, local(), 1, &[], false).unwrap();
-        let clients: Vec<_> = (0..20)
-            .map(|_| std::net::TcpStream::connect(listener.bound).unwrap())
-            .collect();
-        let socket = TcpListener::from_std(listener.sockets.into_iter().next().unwrap()).unwrap();
-        let accepted = std::cell::Cell::new(0);
-        accept(
-            socket,
-            async || {},
-            |_, _| accepted.set(accepted.get() + 1),
-            std::future::ready(()),
-        )
-        .await;
-        assert_eq!(accepted.get(), clients.len());
-    }
-}
+mod tests;

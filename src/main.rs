@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use cli::output::{EXIT_USAGE, complain, show, without_tokens};
-use cli::{certs, check, reload, run, token, turn};
+use cli::{certs, check, reload, run, token, turn, upgrade};
 
 /// Returns memory to the system after thousands of connections have closed.
 #[global_allocator]
@@ -24,10 +24,14 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the gateway. SIGHUP reloads, SIGTERM drains, and a second SIGTERM stops at once.
+    /// Run the gateway. SIGHUP reloads, SIGUSR2 upgrades, SIGTERM drains, and a second SIGTERM
+    /// stops at once.
     Run(run::Run),
     /// Have the running gateway reload its configuration, and report every problem.
     Reload(reload::Reload),
+    /// Have the running gateway start the program anew and hand its sockets over, so that no
+    /// connection is lost.
+    Upgrade(upgrade::Upgrade),
     /// Report everything that is wrong with a configuration, or show what it does.
     Check(check::Check),
     /// Make a token for testing, or explain why one would or would not pass.
@@ -49,6 +53,7 @@ fn main() -> ExitCode {
     match arguments.command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Reload(arguments) => reload::run(&arguments),
+        Command::Upgrade(arguments) => upgrade::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),
         Command::Certs(arguments) => certs::run(&arguments),

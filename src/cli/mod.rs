@@ -9,3 +9,4 @@ pub(crate) mod run;
 mod signals;
 pub(crate) mod token;
 pub(crate) mod turn;
+pub(crate) mod upgrade;

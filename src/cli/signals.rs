@@ -2,9 +2,10 @@
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Signals that reload or stop the gateway, and those that would end the process by default.
+/// Signals that reload, upgrade or stop the gateway, and those that would end the process by default.
 pub(super) struct Signals {
     pub(super) hangup: Signal,
+    pub(super) upgrade: Signal,
     pub(super) terminate: Signal,
     pub(super) interrupt: Signal,
     pub(super) ignored: Ignored,
@@ -14,6 +15,7 @@ impl Signals {
     pub(super) fn new() -> std::io::Result<Self> {
         Ok(Self {
             hangup: signal(SignalKind::hangup())?,
+            upgrade: signal(SignalKind::user_defined2())?,
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             ignored: Ignored::new()?,
@@ -26,6 +28,9 @@ impl Signals {
             tokio::select! {
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
+                _ = self.upgrade.recv() => {
+                    tracing::warn!("SIGUSR2 is ignored: this process is draining");
+                }
                 () = self.ignored.log_next() => {}
             }
         }
@@ -36,7 +41,6 @@ impl Signals {
 /// process, with all its connections.
 pub(super) struct Ignored {
     user1: Signal,
-    user2: Signal,
     quit: Signal,
 }
 
@@ -44,7 +48,6 @@ impl Ignored {
     fn new() -> std::io::Result<Self> {
         Ok(Self {
             user1: signal(SignalKind::user_defined1())?,
-            user2: signal(SignalKind::user_defined2())?,
             quit: signal(SignalKind::quit())?,
         })
     }
@@ -55,10 +58,6 @@ impl Ignored {
             _ = self.user1.recv() => (
                 "SIGUSR1",
                 "there are no log files to reopen: logs go to standard output and standard error",
-            ),
-            _ = self.user2.recv() => (
-                "SIGUSR2",
-                "changed certificates are loaded without a signal; SIGHUP reloads gateway.toml",
             ),
             _ = self.quit.recv() => ("SIGQUIT", "SIGTERM stops the gateway"),
         };

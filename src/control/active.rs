@@ -1,6 +1,8 @@
 //! The control socket of a gateway through its reloads.
 
 use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -48,6 +50,15 @@ impl Change {
     /// warning, and no socket.
     pub fn first(spec: &ControlSpec) -> Result<Self, OpenError> {
         Self::between(None, spec)
+    }
+
+    /// The same with a socket that the process was started with. Its file stays at the end, unless
+    /// [`Control::own`] is called.
+    ///
+    /// # Errors
+    /// That the socket cannot be used.
+    pub fn adopt(path: &Path, socket: UnixListener) -> Result<Self, OpenError> {
+        ControlSocket::adopt(path, socket).map(|socket| Next::Open(socket).into())
     }
 
     fn between(current: Option<&Server>, spec: &ControlSpec) -> Result<Self, OpenError> {
@@ -122,6 +133,35 @@ impl Control {
     /// The socket that is served.
     pub fn path(&self) -> Option<&Path> {
         self.server.as_ref().map(|server| server.file().path())
+    }
+
+    /// Has the socket's file removed at the end: it was taken over from a process that had made it.
+    pub fn own(&self) {
+        if let Some(server) = &self.server {
+            server.file().own();
+        }
+    }
+
+    /// Whether the socket's file is removed at the end.
+    pub fn is_owned(&self) -> bool {
+        let server = self.server.as_ref();
+        server.is_some_and(|server| server.file().is_owned())
+    }
+
+    /// A duplicate of the socket, for another process.
+    ///
+    /// # Errors
+    /// That it cannot be duplicated.
+    pub fn share(&self) -> io::Result<Option<OwnedFd>> {
+        self.server.as_ref().map(Server::share).transpose()
+    }
+
+    /// The same as [`Control::stop`], where another process listens on the socket: its file stays.
+    pub fn leave(self) -> OpenRequests {
+        if let Some(server) = &self.server {
+            server.file().disown();
+        }
+        self.stop()
     }
 
     /// Opens what a new configuration asks for, beside what is served. If the default path cannot

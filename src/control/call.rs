@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::time::Duration;
 
 use http::StatusCode;
 use serde_json::Value;
@@ -16,6 +17,13 @@ pub enum Request {
         /// The configuration that the caller means, if it says so: a gateway that runs with another
         /// one rejects the request.
         config: Option<PathBuf>,
+    },
+    /// Start the program anew and hand the sockets over to it.
+    Upgrade {
+        /// As of a reload.
+        config: Option<PathBuf>,
+        /// How long the new process may take until it is ready.
+        wait: Option<Duration>,
     },
     /// Order a certificate now.
     Renew {
@@ -32,7 +40,9 @@ impl Request {
     /// The configuration that the caller means, if it says so.
     pub fn config(&self) -> Option<&Path> {
         match self {
-            Self::Reload { config } | Self::Renew { config, .. } => config.as_deref(),
+            Self::Reload { config } | Self::Upgrade { config, .. } | Self::Renew { config, .. } => {
+                config.as_deref()
+            }
         }
     }
 }

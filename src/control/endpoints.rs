@@ -4,11 +4,15 @@ use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::call::{CallError, Request};
 
 /// Reloads the configuration.
 pub const RELOAD: &str = "/v1/reload";
+
+/// Upgrades in place.
+pub const UPGRADE: &str = "/v1/upgrade";
 
 /// Orders a certificate.
 pub const RENEW: &str = "/v1/certificates/renew";
@@ -23,11 +27,16 @@ struct Endpoint {
 /// Understands the body of a request.
 pub(super) type ReadBody = fn(&[u8]) -> Result<Request, CallError>;
 
-const ENDPOINTS: [Endpoint; 2] = [
+const ENDPOINTS: [Endpoint; 3] = [
     Endpoint {
         method: Method::POST,
         path: RELOAD,
         read: reload,
+    },
+    Endpoint {
+        method: Method::POST,
+        path: UPGRADE,
+        read: upgrade,
     },
     Endpoint {
         method: Method::POST,
@@ -40,6 +49,14 @@ const ENDPOINTS: [Endpoint; 2] = [
 #[serde(deny_unknown_fields)]
 struct ReloadBody {
     config: Option<PathBuf>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UpgradeBody {
+    config: Option<PathBuf>,
+    /// In milliseconds.
+    wait: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -57,6 +74,15 @@ fn reload(body: &[u8]) -> Result<Request, CallError> {
         false => parse(body)?,
     };
     Ok(Request::Reload { config })
+}
+
+fn upgrade(body: &[u8]) -> Result<Request, CallError> {
+    let UpgradeBody { config, wait } = match body.is_empty() {
+        true => UpgradeBody::default(),
+        false => parse(body)?,
+    };
+    let wait = wait.map(Duration::from_millis);
+    Ok(Request::Upgrade { config, wait })
 }
 
 fn renew(body: &[u8]) -> Result<Request, CallError> {

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +44,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 pub(super) struct Server {
     accepting: AbortHandle,
     file: SocketFile,
+    listener: Arc<UnixListener>,
 }
 
 impl Server {
@@ -56,11 +57,20 @@ impl Server {
     ) -> io::Result<Self> {
         let runtime = tokio::runtime::Handle::try_current().map_err(io::Error::other)?;
         let (file, listener) = socket.into_parts();
-        let listener = UnixListener::from_std(listener)?;
+        let listener = Arc::new(UnixListener::from_std(listener)?);
         let accepting = runtime
-            .spawn(accept(listener, Arc::clone(requests), calls))
+            .spawn(accept(Arc::clone(&listener), Arc::clone(requests), calls))
             .abort_handle();
-        Ok(Self { accepting, file })
+        Ok(Self {
+            accepting,
+            file,
+            listener,
+        })
+    }
+
+    /// A duplicate of the socket, for another process.
+    pub(super) fn share(&self) -> io::Result<OwnedFd> {
+        self.listener.as_fd().try_clone_to_owned()
     }
 
     pub(super) fn file(&self) -> &SocketFile {
@@ -78,7 +88,7 @@ impl Drop for Server {
     clippy::disallowed_methods,
     reason = "the task ends after `CONNECTION_TIME`"
 )]
-async fn accept(listener: UnixListener, requests: Arc<Requests>, calls: mpsc::Sender<Call>) {
+async fn accept(listener: Arc<UnixListener>, requests: Arc<Requests>, calls: mpsc::Sender<Call>) {
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,

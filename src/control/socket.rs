@@ -7,10 +7,11 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
-use socket2::{Domain, SockAddr, Socket, Type};
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
 /// Only the owner may connect.
 const MODE: u32 = 0o600;
@@ -106,6 +107,20 @@ impl ControlSocket {
             file,
             listener: OwnedFd::from(socket).into(),
         })
+    }
+
+    /// Uses a socket that the process was started with. Its file stays when this is dropped, until
+    /// [`SocketFile::own`].
+    pub(super) fn adopt(path: &Path, listener: UnixListener) -> Result<Self, OpenError> {
+        let failed = |error| OpenError::Io(path.to_owned(), error);
+        let file = SocketFile::of(path).map_err(failed)?;
+        file.disown();
+        let socket = SockRef::from(&listener);
+        let prepared = socket
+            .set_cloexec(true)
+            .and_then(|()| socket.set_nonblocking(true));
+        prepared.map_err(failed)?;
+        Ok(Self { file, listener })
     }
 
     /// The parts: what removes the file when it is dropped, and what listens.
@@ -210,11 +225,13 @@ fn is_served(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Removes the file when dropped, unless another one is in its place by then.
+/// Removes the file when dropped, unless another one is in its place by then, or it belongs to
+/// another process.
 #[derive(Debug)]
 pub(super) struct SocketFile {
     path: PathBuf,
     inode: (u64, u64),
+    is_owned: AtomicBool,
 }
 
 impl SocketFile {
@@ -222,7 +239,23 @@ impl SocketFile {
         Ok(Self {
             path: path.to_owned(),
             inode: inode(&fs::symlink_metadata(path)?),
+            is_owned: AtomicBool::new(true),
         })
+    }
+
+    /// Has the file removed at the end.
+    pub(super) fn own(&self) {
+        self.is_owned.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the file is removed at the end.
+    pub(super) fn is_owned(&self) -> bool {
+        self.is_owned.load(Ordering::Relaxed)
+    }
+
+    /// Has the file stay at the end: another process listens on it.
+    pub(super) fn disown(&self) {
+        self.is_owned.store(false, Ordering::Relaxed);
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -238,6 +271,9 @@ impl SocketFile {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
+        if !self.is_owned() {
+            return;
+        }
         let found = fs::symlink_metadata(&self.path);
         if found.is_ok_and(|found| inode(&found) == self.inode) {
             // A file that stays is stale, and is replaced at the next start.

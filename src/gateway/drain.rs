@@ -9,13 +9,16 @@ use crate::serve::drain::DrainTimes;
 use crate::worker::Command;
 
 /// How long clients have to answer a close frame.
-const CLOSE_GRACE: Duration = Duration::from_secs(3);
+pub(super) const CLOSE_GRACE: Duration = Duration::from_secs(3);
 
 /// How often a drain checks whether all connections have been closed.
 const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// How often a drain logs what is left.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
+
+/// And what part of the time that is left passes before it does so again.
+const LOG_PART: u32 = 60;
 
 /// How a gateway ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +31,9 @@ pub struct Drain {
     pub tunnels: Duration,
     /// Whether clients may create sessions at a server until the first tunnels are closed.
     pub accepts_sessions: bool,
+    /// Whether idle connections of HTTP/1.1 are closed by their next answer, and not before
+    /// `requests` is over: a request that is on its way already would be lost.
+    pub keeps_idle: bool,
 }
 
 impl Drain {
@@ -39,6 +45,18 @@ impl Drain {
             requests: limits.drain,
             tunnels: limits.drain,
             accepts_sessions: false,
+            keeps_idle: false,
+        }
+    }
+
+    /// Of a gateway that another process has replaced, which accepts connections meanwhile.
+    pub fn replaced(limits: &Limits) -> Self {
+        Self {
+            delay: Duration::ZERO,
+            requests: limits.drain,
+            tunnels: limits.drain_tunnels.max(limits.drain),
+            accepts_sessions: true,
+            keeps_idle: true,
         }
     }
 
@@ -52,6 +70,7 @@ impl Drain {
         DrainTimes {
             requests: self.requests,
             tunnels: self.tunnels,
+            keeps_idle: self.keeps_idle,
         }
     }
 }
@@ -128,7 +147,8 @@ impl Running {
             if left.is_some_and(|left| left.is_zero()) {
                 break;
             }
-            if now.saturating_duration_since(logged) >= LOG_INTERVAL {
+            let pause = LOG_INTERVAL.max(left.unwrap_or_default() / LOG_PART);
+            if now.saturating_duration_since(logged) >= pause {
                 logged = now;
                 tracing::info!(
                     connections = self.connections(),

@@ -4,7 +4,7 @@ use std::io;
 
 use crate::control::OpenError;
 use crate::files;
-use crate::listen::BindError;
+use crate::listen::{BindError, InheritError};
 use crate::signalling::janus;
 use crate::telemetry::{Chain, audit};
 use crate::tls::LoadError;
@@ -41,6 +41,9 @@ pub enum StartError {
     /// An address that could not be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// A socket that the process was started with is not one of the configuration.
+    #[error(transparent)]
+    Inherit(#[from] InheritError),
     /// The status listener could not be started.
     #[error("the status listener could not be opened")]
     Status(#[source] io::Error),
@@ -71,7 +74,8 @@ impl StartError {
             | Self::Credentials(_)
             | Self::Turn(_)
             | Self::Files(_)
-            | Self::Audit(_) => true,
+            | Self::Audit(_)
+            | Self::Inherit(_) => true,
             Self::Control(_)
             | Self::Bind(_)
             | Self::Status(_)

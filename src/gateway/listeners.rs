@@ -43,13 +43,19 @@ pub(super) fn worker_count(listen: &ListenSpec) -> usize {
     }
 }
 
-/// Distributes the sockets of listeners to the workers.
+/// Distributes the sockets of listeners to the workers. Where a listener has fewer, the workers
+/// that accept are others for each listener; where it has more, a worker has several.
 pub(super) fn distribute(listeners: Vec<Listener>, workers: usize) -> Vec<Vec<ListenerSocket>> {
     let mut all: Vec<Vec<ListenerSocket>> = (0..workers).map(|_| Vec::new()).collect();
-    for listener in listeners {
+    for (at, listener) in listeners.into_iter().enumerate() {
         let key = (listener.kind, listener.addr);
-        for (sockets, socket) in all.iter_mut().zip(listener.sockets) {
-            sockets.push(ListenerSocket { key, socket });
+        let first = if listener.sockets.len() < workers {
+            at
+        } else {
+            0
+        };
+        for (number, socket) in listener.sockets.into_iter().enumerate() {
+            all[(first + number) % workers].push(ListenerSocket { key, socket });
         }
     }
     all

@@ -19,7 +19,7 @@ use super::watch::FileWatch;
 use crate::acme;
 use crate::addr::ListenAddr;
 use crate::config::Config;
-use crate::listen::Listener;
+use crate::listen::{Inherited, Listener};
 use crate::serve::snapshot::Snapshot;
 use crate::tls::Tickets;
 
@@ -54,21 +54,27 @@ pub(super) struct Prepared {
     pub(super) snapshot: Arc<Snapshot>,
 }
 
-/// Prepares a configuration. Nothing that is in force changes yet. `problems` are those that have
-/// been found before.
+/// Prepares a configuration. Nothing that is in force changes yet. `inherited` are sockets that the
+/// process was started with, and `problems` those that have been found before.
 ///
 /// # Errors
 /// Every problem.
 pub(super) fn prepare(
     config: Config,
     in_force: &InForce<'_>,
+    inherited: &mut Inherited,
     previous: &mut Previous<'_>,
     mut problems: Problems,
 ) -> Result<Prepared, Vec<StartError>> {
-    let own = in_force.addresses();
-    let new_listeners = bind_new(&config, in_force, &own, &mut problems);
+    let mut own = in_force.addresses();
+    own.extend(inherited.addresses());
+    let new_listeners = bind_new(&config, in_force, inherited, &own, &mut problems);
     let running = in_force.status.map(|(addr, _)| addr);
-    let status = problems.note(StatusChange::bind(&config.listen, running, &own));
+    let status = StatusChange::bind(&config.listen, running, inherited, &own);
+    let status = problems.note(status);
+    for unknown in inherited.unknown() {
+        problems.push(unknown.into());
+    }
     let listeners = in_force.with(&new_listeners, &config);
     // Stamped before they are read: a file that changes in between is read again.
     let watch = FileWatch::new(&config);
@@ -107,15 +113,20 @@ pub(super) fn prepare(
 fn bind_new(
     config: &Config,
     in_force: &InForce<'_>,
+    inherited: &mut Inherited,
     own: &[ListenAddr],
     problems: &mut Problems,
 ) -> Vec<Listener> {
-    let freebind = config.listen.freebind;
+    let (freebind, workers) = (config.listen.freebind, in_force.workers);
     listeners::keys(&config.listen)
         .into_iter()
         .filter(|key| listeners::find(in_force.listeners, *key).is_none())
         .filter_map(|(kind, addr)| {
-            problems.note(Listener::bind(kind, addr, in_force.workers, own, freebind))
+            let sockets = inherited.take_tcp(addr, &kind.to_string());
+            problems.note(match sockets.is_empty() {
+                true => Listener::bind(kind, addr, workers, own, freebind),
+                false => Listener::adopt(kind, addr, sockets, workers, freebind),
+            })
         })
         .collect()
 }

@@ -13,6 +13,7 @@ use super::running::Running;
 use super::watch::FileWatch;
 use crate::config::Config;
 use crate::control::OpenError;
+use crate::listen::Inherited;
 use crate::telemetry::Chain;
 use crate::tls::Tickets;
 use crate::worker::ListenerKey;
@@ -129,7 +130,8 @@ impl Running {
             key_tasks: &self.key_tasks,
             snapshot: Some(&snapshot),
         };
-        let prepared = prepare(config, &in_force, previous, problems)?;
+        let mut inherited = Inherited::default();
+        let prepared = prepare(config, &in_force, &mut inherited, previous, problems)?;
         self.apply(prepared).await.map_err(|error| vec![error])
     }
 

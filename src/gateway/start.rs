@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tracing_appender::non_blocking::NonBlocking;
 
 use super::error::{Problems, StartError};
+use super::handed::{Early, Late};
 use super::issuers::KeyTasks;
 use super::listeners::{self, distribute, worker_count};
 use super::memory_watch::MemoryWatch;
@@ -19,6 +20,7 @@ use super::services::CertServices;
 use crate::auth::Tagger;
 use crate::config::Config;
 use crate::health::ProbeTasks;
+use crate::listen::Inherited;
 use crate::resolve::Resolver;
 use crate::serve::shared::SharedState;
 use crate::status::board::Board;
@@ -50,13 +52,31 @@ impl Gateway {
         Self::bind_with(config, CertCache::new())
     }
 
+    /// The same with sockets that the process was started with, and what the process that it
+    /// replaces has handed over.
+    ///
+    /// # Errors
+    /// Every problem, also a socket that is not one of the configuration.
+    pub fn adopt(config: Config, inherited: Inherited, early: Early) -> Result<Self, StartError> {
+        Self::make(config, CertCache::new(), inherited, early)
+    }
+
     /// The same with a cache that holds ordered certificates already. Certificates that are not in
     /// it yet are not waited for.
     ///
     /// # Errors
     /// Every problem.
     pub fn bind_with(config: Config, cache: Arc<CertCache>) -> Result<Self, StartError> {
-        let tickets = Tickets::new().map_err(StartError::Crypto)?;
+        Self::make(config, cache, Inherited::default(), Early::default())
+    }
+
+    fn make(
+        config: Config,
+        cache: Arc<CertCache>,
+        mut inherited: Inherited,
+        early: Early,
+    ) -> Result<Self, StartError> {
+        let tickets = Tickets::handed_over(early.tickets).map_err(StartError::Crypto)?;
         let tagger =
             Tagger::new().map_err(|_| StartError::Crypto(rustls::Error::FailedToGetRandomBytes))?;
         let services = CertServices::new(cache);
@@ -72,7 +92,13 @@ impl Gateway {
         };
         let (audit, mut problems) = (AuditLog::new(), Problems::default());
         let audit_change = problems.note(audit.open(&config.log.audit));
-        let prepared = prepare(config, &in_force, &mut Previous::default(), problems)?;
+        let prepared = prepare(
+            config,
+            &in_force,
+            &mut inherited,
+            &mut Previous::default(),
+            problems,
+        )?;
         Ok(Self {
             prepared,
             workers,
@@ -96,6 +122,14 @@ impl Gateway {
     /// If a thread cannot be started, or if there is something to run in the background (the status
     /// listener, keys to fetch, certificates to order) and this is not called on a runtime.
     pub fn start(self, access: Option<NonBlocking>) -> io::Result<Running> {
+        self.start_with(Late::default(), access)
+    }
+
+    /// The same with what the process that this one replaces has handed over last.
+    ///
+    /// # Errors
+    /// As [`Gateway::start`].
+    pub fn start_with(self, _late: Late, access: Option<NonBlocking>) -> io::Result<Running> {
         let Self {
             prepared,
             workers,

@@ -5,8 +5,11 @@ use std::net::TcpListener as StdListener;
 use std::sync::Arc;
 
 use crate::addr::ListenAddr;
-use crate::listen::{self, BindError, ListenSpec};
+use crate::listen::{self, BindError, Inherited, ListenSpec};
 use crate::status::{Server, board::Board};
+
+/// The name of its socket in `LISTEN_FDNAMES`.
+pub(super) const STATUS: &str = "status";
 
 /// What becomes of the status listener.
 #[derive(Debug)]
@@ -20,17 +23,23 @@ pub(super) enum StatusChange {
 }
 
 impl StatusChange {
-    /// Binds the address if it is another one than before.
+    /// Binds the address if it is another one than before, and the process was not started with a
+    /// socket for it.
     pub(super) fn bind(
         listen: &ListenSpec,
         running: Option<ListenAddr>,
+        inherited: &mut Inherited,
         own: &[ListenAddr],
     ) -> Result<Self, BindError> {
         match listen.status {
             wanted if wanted == running => Ok(Self::Keep),
             None => Ok(Self::Close),
             Some(addr) => {
-                listen::bind_one(addr, own, listen.freebind).map(|socket| Self::Open(addr, socket))
+                let socket = match inherited.take_tcp(addr, STATUS).pop() {
+                    Some(socket) => listen::adopt_one(addr, socket)?,
+                    None => listen::bind_one(addr, own, listen.freebind)?,
+                };
+                Ok(Self::Open(addr, socket))
             }
         }
     }

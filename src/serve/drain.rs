@@ -27,6 +27,8 @@ pub struct DrainTimes {
     pub requests: Duration,
     /// Tunnels.
     pub tunnels: Duration,
+    /// Whether idle connections of HTTP/1.1 stay for as long as requests.
+    pub keeps_idle: bool,
 }
 
 impl DrainTimes {
@@ -45,6 +47,8 @@ pub(super) struct DrainPlan {
     tunnels: (Tick, Tick),
     /// How many idle connections are closed on each tick.
     pub(super) idle_per_tick: usize,
+    /// Until when idle connections of HTTP/1.1 stay.
+    pub(super) idle: Tick,
 }
 
 impl DrainPlan {
@@ -60,6 +64,11 @@ impl DrainPlan {
             polls: (now, at(half)),
             requests: at(times.requests),
             tunnels: (at(times.before_closing()), at(times.tunnels)),
+            idle: if times.keeps_idle {
+                at(times.requests)
+            } else {
+                now
+            },
             idle_per_tick: idle.div_ceil(ticks.max(1)).max(IDLE_PER_TICK),
         }
     }
@@ -93,6 +102,7 @@ mod tests {
         let times = DrainTimes {
             requests: Duration::from_secs(requests),
             tunnels: Duration::from_secs(tunnels),
+            keeps_idle: false,
         };
         DrainPlan::new(times, 100, idle)
     }

@@ -206,7 +206,7 @@ impl Worker {
         self.tunnels
             .each(|tunnel| tunnel.close_at(plan.tunnel_end()));
         self.under_way.drain(&plan);
-        self.close_idle(plan.idle_per_tick);
+        self.close_idle(&plan);
     }
 
     /// Whether each connection closes after the requests that it is serving.
@@ -218,7 +218,7 @@ impl Worker {
     pub fn sweep_drain(&self) {
         let Some(plan) = self.drain.get() else { return };
         let now = self.ticks.now();
-        self.close_idle(plan.idle_per_tick);
+        self.close_idle(&plan);
         self.tunnels
             .each(|tunnel| tunnel.close_if_due(now, CloseReason::GOING_AWAY));
         if now >= plan.requests {
@@ -226,11 +226,13 @@ impl Worker {
         }
     }
 
-    /// Closes at most so many idle connections.
-    fn close_idle(&self, most: usize) {
-        let mut left = most;
+    /// Closes as many idle connections as are due on this tick.
+    fn close_idle(&self, plan: &DrainPlan) {
+        let mut left = plan.idle_per_tick;
+        let is_due = self.ticks.now() >= plan.idle;
         self.connections.each(|connection| {
-            if left > 0 && connection.is_idle() {
+            let may_close = is_due || connection.is_h2();
+            if left > 0 && may_close && connection.is_idle() {
                 connection.finish();
                 left -= 1;
             }

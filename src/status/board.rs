@@ -29,6 +29,8 @@ pub struct Board {
     snapshot: ArcSwap<Snapshot>,
     looks: Looks,
     draining: AtomicBool,
+    /// Processes that this one has replaced and that still drain.
+    older: Mutex<Older>,
     /// Locked by reloads and by requests to the status listener.
     reloads: Mutex<Reloads>,
     started: Instant,
@@ -42,6 +44,15 @@ pub struct Looks {
     pub orders: Arc<CertStatuses>,
     /// Their deployments to other servers.
     pub hub: Arc<Hub>,
+}
+
+/// Processes that an upgrade has replaced and that still drain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Older {
+    /// How many they are.
+    pub processes: usize,
+    /// Their open connections.
+    pub connections: usize,
 }
 
 /// The results of reloads.
@@ -69,6 +80,7 @@ impl Board {
             snapshot: ArcSwap::new(snapshot),
             looks,
             draining: AtomicBool::new(false),
+            older: Mutex::default(),
             reloads: Mutex::default(),
             started: clock::monotonic(),
             started_at: clock::wall(),
@@ -94,6 +106,16 @@ impl Board {
     /// Notes that no more connections are accepted.
     pub fn set_draining(&self) {
         self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Notes what still drains.
+    pub fn set_older(&self, older: Older) {
+        *self.older.lock() = older;
+    }
+
+    /// What still drains.
+    pub fn older(&self) -> Older {
+        *self.older.lock()
     }
 
     /// Why the gateway is not ready; empty if it is.

@@ -13,7 +13,8 @@ mod unready;
 use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
-use std::sync::Arc;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use http::header::{self, HeaderValue};
@@ -49,6 +50,7 @@ const MAX_HEAD: usize = 16 * 1024;
 pub struct Server {
     addr: ListenAddr,
     bound: SocketAddr,
+    socket: Weak<TcpListener>,
     _stop: oneshot::Sender<()>,
 }
 
@@ -64,7 +66,8 @@ impl Server {
     pub fn start(addr: ListenAddr, socket: StdListener, board: Arc<Board>) -> io::Result<Self> {
         let runtime = Handle::try_current().map_err(io::Error::other)?;
         let bound = socket.local_addr()?;
-        let listener = TcpListener::from_std(socket)?;
+        let listener = Arc::new(TcpListener::from_std(socket)?);
+        let socket = Arc::downgrade(&listener);
         let free = Arc::new(Semaphore::new(CONNECTIONS));
         let (stop, stopped) = oneshot::channel::<()>();
         let handle = move |stream, _| admit(stream, &free, &board);
@@ -74,6 +77,7 @@ impl Server {
         Ok(Self {
             addr,
             bound,
+            socket,
             _stop: stop,
         })
     }
@@ -81,6 +85,17 @@ impl Server {
     /// The address as configured.
     pub fn addr(&self) -> ListenAddr {
         self.addr
+    }
+
+    /// A duplicate of the socket, for another process.
+    ///
+    /// # Errors
+    /// That it cannot be duplicated.
+    pub fn share(&self) -> io::Result<Option<OwnedFd>> {
+        let socket = self.socket.upgrade();
+        socket
+            .map(|socket| socket.as_fd().try_clone_to_owned())
+            .transpose()
     }
 
     /// The address of the socket.

@@ -35,16 +35,15 @@ mod shown;
 mod suites;
 #[cfg(test)]
 mod tests;
+mod tickets;
 mod trust;
 mod x509;
 
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::ServerConfig;
-use rustls::crypto::aws_lc_rs;
-use rustls::server::{NoServerSessionStorage, ProducesTickets};
+use rustls::server::NoServerSessionStorage;
 
 use crate::exposure::{NamedFile, Use};
 use crate::host::HostName;
@@ -59,6 +58,7 @@ pub use problem::{Date, LoadError, Notice, OutOfDate, Problem, Warning};
 pub use servable::{LeafFacts, ServableCert, leaf_facts};
 pub use settings::{ChosenBy, ServerSettings};
 pub use shown::{Asked, Shown};
+pub use tickets::{TicketKeys, Tickets};
 pub use trust::{Accepts, Distrust};
 
 /// The ALPN protocols that clients can choose, the preferred one first.
@@ -160,27 +160,6 @@ pub fn development_keys(spec: &TlsSpec) -> Vec<PathBuf> {
     ca.into_iter().chain(hosts).map(|pair| pair.key).collect()
 }
 
-/// The keys of session tickets. All workers share one value, which is kept across reloads. The keys
-/// rotate automatically and are never stored.
-#[derive(Clone)]
-pub struct Tickets(Arc<dyn ProducesTickets>);
-
-impl Tickets {
-    /// New random keys.
-    ///
-    /// # Errors
-    /// If the system provides no randomness.
-    pub fn new() -> Result<Self, rustls::Error> {
-        aws_lc_rs::Ticketer::new().map(Self)
-    }
-}
-
-impl fmt::Debug for Tickets {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Tickets")
-    }
-}
-
 /// The settings for new handshakes. There is no session store: a ticket carries its session, so a
 /// client can resume on any worker and needs no memory while it is disconnected.
 ///
@@ -200,7 +179,7 @@ pub fn server_config(
         .with_no_client_auth()
         .with_cert_resolver(table);
     config.alpn_protocols = ALPN.iter().map(|name| name.to_vec()).collect();
-    config.ticketer = Arc::clone(&tickets.0);
+    config.ticketer = tickets.producer();
     config.session_storage = Arc::new(NoServerSessionStorage {});
     // Clients use one ticket; a second would cost a record and an encryption per handshake.
     config.send_tls13_tickets = 1;

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::TcpListener as StdListener;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
@@ -23,6 +24,15 @@ pub struct ListenerSocket {
     pub socket: StdListener,
 }
 
+/// A duplicate of a worker's socket of a listener, for another process.
+#[derive(Debug)]
+pub struct SharedSocket {
+    /// The listener.
+    pub key: ListenerKey,
+    /// The socket.
+    pub socket: OwnedFd,
+}
+
 /// What a worker is to do.
 #[derive(Debug)]
 pub enum Command {
@@ -37,6 +47,8 @@ pub enum Command {
         /// Receives the outcome. If a listener could not be opened, nothing has changed.
         done: oneshot::Sender<io::Result<()>>,
     },
+    /// Hand out duplicates of the listening sockets.
+    Share(oneshot::Sender<io::Result<Vec<SharedSocket>>>),
     /// Accept no more connections, and close the open ones in the course of these times.
     Drain(DrainTimes),
     /// Close the tunnels.

@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::os::fd::AsFd as _;
 use std::rc::Rc;
+use std::sync::{Arc, Weak};
 
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use super::admit::admit;
-use super::commands::{ListenerKey, ListenerSocket};
+use super::commands::{ListenerKey, ListenerSocket, SharedSocket};
 use super::hand_over::Peers;
 use crate::listen::{self, Kind};
 use crate::serve::Worker;
@@ -17,7 +19,14 @@ use crate::serve::Worker;
 pub(super) struct Listeners {
     worker: Rc<Worker>,
     peers: Rc<Peers>,
-    open: HashMap<ListenerKey, oneshot::Sender<()>>,
+    open: HashMap<ListenerKey, Vec<Open>>,
+}
+
+/// A socket that accepts until this is dropped.
+struct Open {
+    _stop: oneshot::Sender<()>,
+    /// Not held: the kernel resets what is queued on a socket when its last owner closes it.
+    socket: Weak<TcpListener>,
 }
 
 impl Listeners {
@@ -39,7 +48,7 @@ impl Listeners {
         let mut listeners = Vec::new();
         for ListenerSocket { key, socket } in sockets {
             let port = socket.local_addr()?.port();
-            listeners.push((key, port, TcpListener::from_std(socket)?));
+            listeners.push((key, port, Arc::new(TcpListener::from_std(socket)?)));
         }
         for (key, port, listener) in listeners {
             let (stop, stopped) = oneshot::channel::<()>();
@@ -51,13 +60,30 @@ impl Listeners {
                     waiting.places.room(most).await;
                 }
             };
+            let socket = Arc::downgrade(&listener);
             let handle = move |stream, peer| admit((stream, peer), (key.0, port), &worker, &peers);
             tokio::task::spawn_local(listen::accept(listener, room, handle, async {
                 let _ = stopped.await;
             }));
-            self.open.insert(key, stop);
+            let open = Open {
+                _stop: stop,
+                socket,
+            };
+            self.open.entry(key).or_default().push(open);
         }
         Ok(())
+    }
+
+    /// The sockets, for another process.
+    pub(super) fn share(&self) -> io::Result<Vec<SharedSocket>> {
+        let mut all = Vec::new();
+        for (key, open) in &self.open {
+            for socket in open.iter().filter_map(|open| open.socket.upgrade()) {
+                let socket = socket.as_fd().try_clone_to_owned()?;
+                all.push(SharedSocket { key: *key, socket });
+            }
+        }
+        Ok(all)
     }
 
     /// Closes all listeners but these.

@@ -19,7 +19,7 @@ mod sweep;
 mod thread;
 mod timer;
 
-pub use commands::{Command, ListenerKey, ListenerSocket};
+pub use commands::{Command, ListenerKey, ListenerSocket, SharedSocket};
 pub use hand_over::{Inbox, Peers, peers};
 pub use stall::Watchdog;
-pub use thread::{Setup, WorkerHandle, spawn};
+pub use thread::{Commander, Setup, WorkerHandle, spawn};

@@ -50,11 +50,27 @@ impl WorkerHandle {
         self.commands.send(command).is_ok()
     }
 
+    /// What sends commands, apart from the thread.
+    pub fn commander(&self) -> Commander {
+        Commander(self.commands.clone())
+    }
+
     /// Waits for the worker's thread to end.
     pub fn join(self) {
         if self.thread.join().is_err() {
             tracing::error!("a worker had panicked");
         }
+    }
+}
+
+/// Sends commands to a worker.
+#[derive(Clone, Debug)]
+pub struct Commander(mpsc::UnboundedSender<Command>);
+
+impl Commander {
+    /// Sends a command. Returns false if the worker has stopped.
+    pub fn send(&self, command: Command) -> bool {
+        self.0.send(command).is_ok()
     }
 }
 
@@ -128,6 +144,7 @@ async fn run(setup: Setup, mut inbox: mpsc::UnboundedReceiver<Command>) {
                 }
                 let _ = done.send(opened);
             }
+            Command::Share(reply) => _ = reply.send(listeners.share()),
             Command::Drain(times) => {
                 listeners.keep(&[]);
                 caught(|| worker.drain(times));

@@ -118,6 +118,8 @@ const MAP: &[(&str, &[&str])] = &[
             "serve",
         ],
     ),
+    // A process and a channel; what goes over it is up to `gateway`.
+    ("upgrade", &["telemetry"]),
     // Passes requests on; who answers them is the command's main loop.
     ("control", &["telemetry"]),
     // Specification types only: what `[listen]`, `[log]`, `[tls]`, `[policies]` and `[[routes]]`
@@ -163,6 +165,7 @@ const MAP: &[(&str, &[&str])] = &[
             "serve",
             "worker",
             "status",
+            "upgrade",
             "config",
         ],
     ),
@@ -173,6 +176,8 @@ const MAP: &[(&str, &[&str])] = &[
         &[
             "telemetry",
             "control",
+            "listen",
+            "upgrade",
             "config",
             "tls",
             "store",

@@ -11,12 +11,14 @@ use serde_json::json;
 
 use super::Started;
 use super::reload::reload;
+use super::upgrade::Upgrade;
 
 /// Answers a request.
 pub(super) async fn answer(
     call: Call,
     running: &mut Running,
     control: &mut Control,
+    upgrade: &mut Upgrade,
     started: &Started<'_>,
 ) {
     let named = call.request.config();
@@ -24,7 +26,16 @@ pub(super) async fn answer(
         return call.reply.send(Err(failure));
     }
     match call.request {
-        Request::Reload { .. } => call.reply.send(reload(running, control, started).await),
+        Request::Reload { .. } => {
+            let answer = match upgrade.in_the_way() {
+                Some(refused) => Err(refused),
+                None => reload(running, control, started).await,
+            };
+            call.reply.send(answer);
+        }
+        Request::Upgrade { wait, .. } => {
+            upgrade.begin(running, control, wait, Some(call.reply));
+        }
         Request::Renew { host, dry_run, .. } => {
             call.reply.send_later(renewal(running, &host, dry_run));
         }

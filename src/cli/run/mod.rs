@@ -3,7 +3,10 @@
 mod answer;
 mod beat;
 mod drain;
+mod failure;
 mod reload;
+mod replaced;
+mod upgrade;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,19 +14,26 @@ use std::sync::Arc;
 
 use clap::Args;
 use ianitor::config;
-use ianitor::control::{Change, Control, OpenError};
+use ianitor::control::{Change, Control, ControlSpec, OpenError};
 use ianitor::exposure;
-use ianitor::gateway::{FILE_CHECK_INTERVAL, Gateway, Running, StartError};
+use ianitor::gateway::{FILE_CHECK_INTERVAL, Gateway, Running, StartError, Update};
+use ianitor::listen::Inherited;
 use ianitor::systemd;
 use ianitor::telemetry::panics::{self, caught_in};
-use ianitor::telemetry::{self, Chain, LogSpec, Logs};
+use ianitor::telemetry::{self, LogSpec, Logs};
+use ianitor::upgrade::{Predecessor, Program};
+use serde::de::DeserializeOwned;
+use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
 use answer::answer;
 use drain::drain;
+use failure::Failure;
 use reload::reload;
+use replaced::{next_update, replaced};
+use upgrade::{CONTROL, Upgrade};
 
-use super::output::{EXIT_CONFIG, EXIT_FAILED, complain};
+use super::output::{EXIT_CONFIG, EXIT_FAILED};
 use super::signals::Signals;
 
 /// `ianitor run`.
@@ -36,50 +46,131 @@ pub(crate) struct Run {
 
 /// Runs the gateway until a signal stops it.
 pub(crate) fn run(arguments: &Run) -> ExitCode {
+    // Before there are other threads: it changes the environment.
+    let mut inherited = match Inherited::from_environment() {
+        Ok(inherited) => inherited,
+        Err(errors) => {
+            let problems = errors.iter().map(ToString::to_string);
+            return Failure::printed(EXIT_CONFIG, problems.collect()).code();
+        }
+    };
+    let predecessor = inherited.take_channel().map(Predecessor::greet);
+    let mut predecessor = match predecessor.transpose() {
+        Ok(predecessor) => predecessor,
+        Err(error) => return Failure::printed(EXIT_FAILED, vec![broken_off(&error)]).code(),
+    };
+    launch(arguments, inherited, &mut predecessor).unwrap_or_else(|failure| {
+        if let Some(mut predecessor) = predecessor {
+            predecessor.failed(failure.problems());
+        }
+        failure.code()
+    })
+}
+
+/// Starts and runs the gateway. `predecessor` is taken when this process is ready.
+fn launch(
+    arguments: &Run,
+    mut inherited: Inherited,
+    predecessor: &mut Option<Predecessor>,
+) -> Result<ExitCode, Failure> {
     let path = &*arguments.config;
-    let loaded = match config::load(path) {
-        Ok(loaded) => loaded,
-        Err(failure) => {
-            complain(&format!("{}\n", Chain(&failure)));
-            return ExitCode::from(EXIT_CONFIG);
-        }
-    };
-    let (access, logs) = match telemetry::init(&loaded.config.log) {
-        Ok(logs) => logs,
-        Err(error) => {
-            complain(&format!("cannot start logging: {error}\n"));
-            return ExitCode::from(EXIT_FAILED);
-        }
-    };
+    let loaded = config::load(path)
+        .map_err(|failure| Failure::printed(EXIT_CONFIG, failure::lines(&failure)))?;
+    let (access, logs) = telemetry::init(&loaded.config.log).map_err(|error| {
+        let problem = format!("cannot start logging: {error}");
+        Failure::printed(EXIT_FAILED, vec![problem])
+    })?;
     panics::install();
     warn(&loaded);
     let log = loaded.config.log.clone();
-    let socket = Change::first(&loaded.config.control).map_err(|error| socket_failed(&error));
-    let gateway = Gateway::bind(loaded.config).map_err(|error| failed(&error));
-    let result =
-        gateway
-            .and_then(|gateway| Ok((gateway, socket?)))
-            .and_then(|(gateway, socket)| {
-                let runtime = tokio::runtime::Builder::new_current_thread()
-                    .enable_all()
-                    .build()
-                    .map_err(io_failed)?;
-                let code = runtime.block_on(async {
-                    let signals = Signals::new().map_err(io_failed)?;
-                    let running = gateway.start(Some(access)).map_err(io_failed)?;
-                    let control = Control::start(socket).map_err(io_failed)?;
-                    let started = Started {
-                        config: path,
-                        log,
-                        logs: &logs,
-                    };
-                    Ok(serve(running, control, signals, &started).await)
-                });
-                // A name lookup may still be running; do not wait for it.
-                runtime.shutdown_background();
-                code
-            });
-    result.unwrap_or_else(|code| code)
+    let early = receive(predecessor)?;
+    let socket = control_socket(&loaded.config.control, &mut inherited);
+    let gateway = Gateway::adopt(loaded.config, inherited, early).map_err(|error| failed(&error));
+    let (gateway, socket) = match (gateway, socket) {
+        (Ok(gateway), Ok(socket)) => (gateway, socket),
+        (Ok(_), Err(failure)) => return Err(failure),
+        (Err(failure), socket) => return Err(failure.and(socket.err())),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(io_failed)?;
+    let code = runtime.block_on(async {
+        let signals = Signals::new().map_err(io_failed)?;
+        if let Some(predecessor) = predecessor {
+            predecessor.prepared().map_err(io_failed)?;
+        }
+        let late = receive(predecessor)?;
+        let running = gateway.start_with(late, Some(access)).map_err(io_failed)?;
+        let control = Control::start(socket.change).map_err(io_failed)?;
+        let older = accepting(predecessor.take(), &control, socket.is_owned)?;
+        let started = Started {
+            config: path,
+            log,
+            logs: &logs,
+        };
+        Ok(serve(running, control, signals, older, &started).await)
+    });
+    // A name lookup may still be running; do not wait for it.
+    runtime.shutdown_background();
+    code
+}
+
+/// What the process that this one replaces hands over next; the default if there is none.
+fn receive<T: DeserializeOwned + Default>(
+    predecessor: &mut Option<Predecessor>,
+) -> Result<T, Failure> {
+    let received = predecessor.as_mut().map(Predecessor::receive);
+    received
+        .transpose()
+        .map(Option::unwrap_or_default)
+        .map_err(io_failed)
+}
+
+/// Says to the process that this one replaces that it accepts connections. What that process says
+/// from then on can be received.
+fn accepting(
+    predecessor: Option<Predecessor>,
+    control: &Control,
+    is_owned: bool,
+) -> Result<Option<mpsc::Receiver<Update>>, Failure> {
+    let Some(mut predecessor) = predecessor else {
+        return Ok(None);
+    };
+    predecessor.ready().map_err(io_failed)?;
+    if is_owned {
+        control.own();
+    }
+    tracing::info!(
+        pid = std::process::id(),
+        "ready in the place of an older process"
+    );
+    predecessor.updates().map(Some).map_err(io_failed)
+}
+
+/// A control socket that is to be served.
+struct Socket {
+    change: Change,
+    /// Whether its file is removed at the end, though an older process has made it.
+    is_owned: bool,
+}
+
+/// Opens the control socket, unless the process was started with it.
+fn control_socket(spec: &ControlSpec, inherited: &mut Inherited) -> Result<Socket, Failure> {
+    let adopted = spec.path().and_then(|path| {
+        let (socket, name) = inherited.take_unix(&path)?;
+        Some((Change::adopt(&path, socket), name))
+    });
+    let (change, name) = adopted.unwrap_or_else(|| (Change::first(spec), None));
+    let change = change.map_err(|error: OpenError| Failure::logged(EXIT_FAILED, &error))?;
+    Ok(Socket {
+        change,
+        is_owned: name.as_deref() == Some(CONTROL),
+    })
+}
+
+fn broken_off(error: &std::io::Error) -> String {
+    format!("the process that this one was to replace has ended: {error}")
 }
 
 /// Logs the warnings about a configuration, and which other users of this machine could read or
@@ -98,25 +189,17 @@ fn warn(loaded: &config::Loaded) -> Vec<String> {
     all
 }
 
-fn failed(error: &StartError) -> ExitCode {
-    for problem in Chain(error).to_string().lines() {
-        tracing::error!("{problem}");
-    }
-    ExitCode::from(if error.is_config() {
-        EXIT_CONFIG
-    } else {
-        EXIT_FAILED
-    })
+fn failed(error: &StartError) -> Failure {
+    let code = match error.is_config() {
+        true => EXIT_CONFIG,
+        false => EXIT_FAILED,
+    };
+    Failure::logged(code, error)
 }
 
-fn socket_failed(error: &OpenError) -> ExitCode {
-    tracing::error!("{}", Chain(error));
-    ExitCode::from(EXIT_FAILED)
-}
-
-fn io_failed(error: std::io::Error) -> ExitCode {
+fn io_failed(error: std::io::Error) -> Failure {
     tracing::error!(%error, "cannot start");
-    ExitCode::from(EXIT_FAILED)
+    Failure::of(EXIT_FAILED, format!("cannot start: {error}"))
 }
 
 /// What was there at the start.
@@ -133,8 +216,10 @@ async fn serve(
     mut running: Running,
     mut control: Control,
     mut signals: Signals,
+    mut older: Option<mpsc::Receiver<Update>>,
     started: &Started<'_>,
 ) -> ExitCode {
+    let mut upgrade = Upgrade::of(Program::of_this_process());
     let mut look = tokio::time::interval(FILE_CHECK_INTERVAL);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let cert_cache = Arc::clone(running.cert_cache());
@@ -146,8 +231,18 @@ async fn serve(
             _ = look.tick() => drop(caught_in(running.follow_files()).await),
             () = cert_cache.changed() => drop(caught_in(running.follow_certificates()).await),
             // The log has everything that the answer has.
-            _ = signals.hangup.recv() => drop(reload(&mut running, &mut control, started).await),
-            call = control.next() => answer(call, &mut running, &mut control, started).await,
+            _ = signals.hangup.recv() => match upgrade.in_the_way() {
+                None => drop(reload(&mut running, &mut control, started).await),
+                Some(refused) => tracing::error!(error = refused.error, "not reloaded"),
+            },
+            call = control.next() => {
+                answer(call, &mut running, &mut control, &mut upgrade, started).await;
+            }
+            _ = signals.upgrade.recv() => upgrade.begin(&running, &control, None, None),
+            successor = upgrade.ready() => if let Some(successor) = successor {
+                return replaced(running, control, signals, successor, older).await;
+            },
+            update = next_update(&mut older) => running.take_update(update),
             _ = signals.terminate.recv() => break,
             _ = signals.interrupt.recv() => break,
             () = signals.ignored.log_next() => {}

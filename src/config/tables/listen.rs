@@ -228,6 +228,10 @@ section! {
         /// connect again in the same second. systemd's `TimeoutStopSec=` must be longer than both
         /// together.
         drain: Duration;
+        /// How long WebSockets and passed-through connections go on in the old process after an
+        /// [upgrade](operating.md#upgrades), which accepts no more connections then. They are
+        /// closed with 1001. With `"0s"`, they end as at SIGTERM, after [`drain`](#limitsdrain).
+        drain_tunnels: Duration;
     }
 }
 

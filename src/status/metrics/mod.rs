@@ -74,6 +74,17 @@ impl Numbers {
             "1 while the gateway is stopping",
             one(f64::from(u8::from(board.is_draining()))),
         );
+        let older = board.older();
+        self.gauge(
+            "older_processes",
+            "Processes that an upgrade has replaced and that still drain",
+            one(older.processes as f64),
+        );
+        self.gauge(
+            "older_connections",
+            "Connections that are open in them",
+            one(older.connections as f64),
+        );
         let ready = f64::from(u8::from(board.unready().is_empty()));
         self.gauge("ready", "1 if /readyz answers 200", one(ready));
         let reloads = board.reloads();

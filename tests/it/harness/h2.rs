@@ -11,6 +11,9 @@ use tokio_rustls::TlsConnector;
 
 use super::{DEADLINE, Dial};
 
+/// The reason of a connection that ends in order.
+pub(crate) const NO_ERROR: h2::Reason = h2::Reason::NO_ERROR;
+
 /// The client. Its connection moves while one of its calls runs.
 #[derive(Debug)]
 pub(crate) struct Client {
@@ -110,6 +113,12 @@ impl Client {
             // An answer counts, even where the body was no longer wanted.
             answer.or_else(|error| sent.and(Err(error)))
         })
+    }
+
+    /// A GET of `localhost`; an end of the connection is an error.
+    pub(crate) fn try_get(&mut self, target: &str) -> Result<Answer, h2::Error> {
+        let (response, _) = self.sender.send_request(get(target), true)?;
+        self.run(async { gather(response.await?).await })
     }
 
     #[track_caller]

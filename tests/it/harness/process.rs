@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -60,7 +60,8 @@ impl GatewayProcess {
         gateway
     }
 
-    fn spawn_by(mut command: Command, config: &Config) -> Self {
+    /// Starts it by another path, or with other descriptors, and waits for nothing.
+    pub(crate) fn spawn_by(mut command: Command, config: &Config) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("gateway.toml"), config.text()).unwrap();
         command
@@ -150,6 +151,29 @@ impl GatewayProcess {
         Dial::new(address, trusted(self.folder.path()))
     }
 
+    /// Has it upgrade itself, and waits until the new process is ready.
+    #[track_caller]
+    pub(crate) fn upgrade(&self) {
+        let output = self.try_upgrade(&[]);
+        assert!(output.status.success(), "{output:?}");
+    }
+
+    /// What `ianitor upgrade` says.
+    pub(crate) fn try_upgrade(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ianitor"));
+        command.arg("upgrade").args(arguments);
+        let config = self.config_path();
+        command.arg("--config").arg(config).output().unwrap()
+    }
+
+    /// The processes that have replaced it, by what they have said.
+    pub(crate) fn replaced_by(&self) -> Vec<Pid> {
+        let events = self.events().into_iter();
+        let ready = events.filter(|line| line.contains("ready in the place of"));
+        let pid = |line: String| line.split_once("pid=")?.1.trim().parse().ok();
+        ready.filter_map(pid).filter_map(Pid::from_raw).collect()
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
@@ -175,6 +199,15 @@ impl Drop for GatewayProcess {
         // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        let config = self.config_path();
+        for pid in self.replaced_by() {
+            let line = format!("/proc/{}/cmdline", pid.as_raw_nonzero());
+            // Its number may be another process' by now.
+            let line = std::fs::read(line).unwrap_or_default();
+            if String::from_utf8_lossy(&line).contains(config.to_str().unwrap()) {
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        }
     }
 }
 

@@ -1,0 +1,152 @@
+//! An upgrade in place, from the request to the new process that is ready.
+
+use std::io;
+use std::pin::Pin;
+use std::time::Duration;
+
+use http::StatusCode;
+use ianitor::control::{CallError, CallResult, Control, Reply};
+use ianitor::gateway::{HandOver, Running};
+use ianitor::listen;
+use ianitor::telemetry::Chain;
+use ianitor::upgrade::{HandedSocket, Program, Successor, UpgradeError};
+use serde_json::json;
+use tokio::time::timeout;
+
+/// How long a new process may take until it is ready, where the request does not say.
+const WAIT: Duration = Duration::from_secs(60);
+
+/// The name of a control socket whose file the gateway removes at its end.
+pub(super) const CONTROL: &str = "control";
+
+/// The name of one whose file stays: systemd has made it.
+const CONTROL_OF_OTHERS: &str = "control-of-others";
+
+/// The first process of a container or a machine: the kernel kills all others when it ends.
+const FIRST_PROCESS: u32 = 1;
+
+/// The upgrade that is under way, if any.
+pub(super) struct Upgrade {
+    program: Program,
+    under_way: Option<UnderWay>,
+}
+
+struct UnderWay {
+    work: Pin<Box<dyn Future<Output = Result<Successor, UpgradeError>>>>,
+    reply: Option<Reply>,
+}
+
+impl Upgrade {
+    /// None is under way; an upgrade will start this program.
+    pub(super) fn of(program: Program) -> Self {
+        Self {
+            program,
+            under_way: None,
+        }
+    }
+
+    /// Why a reload has to wait; nothing if there is no upgrade.
+    pub(super) fn in_the_way(&self) -> Option<CallError> {
+        let text = "an upgrade is in progress; try again when it has ended";
+        let refused = CallError::new(StatusCode::CONFLICT, text);
+        self.under_way.as_ref().map(|_| refused)
+    }
+
+    /// Starts the program anew. The request is answered when the new process is ready, or has
+    /// failed.
+    pub(super) fn begin(
+        &mut self,
+        running: &Running,
+        control: &Control,
+        wait: Option<Duration>,
+        reply: Option<Reply>,
+    ) {
+        let refused = self.in_the_way().or_else(first_process);
+        if let Some(refused) = refused {
+            tracing::error!(error = refused.error, "not upgraded");
+            return answer(reply, Err(refused));
+        }
+        tracing::info!("upgrading: starting the new process");
+        let handed = running.hand_over().and_then(|hand_over| {
+            let control = share(control)?;
+            Ok((hand_over, control))
+        });
+        let (program, wait) = (self.program.clone(), wait.unwrap_or(WAIT));
+        self.under_way = Some(UnderWay {
+            work: Box::pin(upgrade(program, handed, wait)),
+            reply,
+        });
+    }
+
+    /// Waits for the new process. Without an upgrade, for ever; after one that has failed, the
+    /// gateway goes on.
+    pub(super) async fn ready(&mut self) -> Option<Successor> {
+        let Some(UnderWay { work, .. }) = &mut self.under_way else {
+            return std::future::pending().await;
+        };
+        let outcome = work.await;
+        let reply = self.under_way.take().and_then(|upgrade| upgrade.reply);
+        match outcome {
+            Ok(successor) => {
+                let pids = json!({ "pid": successor.pid(), "old": std::process::id() });
+                answer(reply, Ok(pids));
+                Some(successor)
+            }
+            Err(error) => {
+                let text = Chain(&error).to_string();
+                let error = "not upgraded; the old process goes on as it is";
+                tracing::error!(problem = text.replace('\n', "; "), "{error}");
+                let failure = CallError {
+                    status: StatusCode::INTERNAL_SERVER_ERROR,
+                    error: error.to_owned(),
+                    problems: text.lines().map(str::to_owned).collect(),
+                };
+                answer(reply, Err(failure));
+                None
+            }
+        }
+    }
+}
+
+fn answer(reply: Option<Reply>, answer: CallResult) {
+    if let Some(reply) = reply {
+        reply.send(answer);
+    }
+}
+
+fn first_process() -> Option<CallError> {
+    let text = "this is process 1, as in a container, and all other processes end with it, the \
+        new one too; start another container in its place";
+    (std::process::id() == FIRST_PROCESS).then(|| CallError::new(StatusCode::CONFLICT, text))
+}
+
+fn share(control: &Control) -> io::Result<Option<HandedSocket>> {
+    let name = match control.is_owned() {
+        true => CONTROL,
+        false => CONTROL_OF_OTHERS,
+    };
+    let socket = control.share()?;
+    Ok(socket.map(|socket| HandedSocket {
+        name: name.to_owned(),
+        socket,
+    }))
+}
+
+async fn upgrade(
+    program: Program,
+    handed: io::Result<(HandOver, Option<HandedSocket>)>,
+    wait: Duration,
+) -> Result<Successor, UpgradeError> {
+    let (mut hand_over, control) = handed.map_err(UpgradeError::HandOver)?;
+    let sockets = hand_over.sockets().await.map_err(UpgradeError::HandOver)?;
+    let sockets = sockets.into_iter().chain(control).collect();
+    let mut successor = Successor::start(&program, sockets, listen::UPGRADE)?;
+    let ready = async {
+        successor.prepare(&hand_over.early()).await?;
+        successor.commit(&hand_over.late().await).await
+    };
+    match timeout(wait, ready).await {
+        Ok(outcome) => outcome.map(|()| successor),
+        Err(_) => Err(UpgradeError::Late(wait)),
+    }
+}
