@@ -170,7 +170,7 @@ impl fmt::Display for ClientAddr {
 }
 
 /// The unit that limits count: an IPv4 address or an IPv6 /64.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct ClientGroup(IpAddr);
 
 impl ClientGroup {

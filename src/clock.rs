@@ -15,7 +15,19 @@ use std::fmt;
 use std::time::{Duration, Instant, SystemTime};
 
 /// Seconds since 1970 (`NumericDate` of RFC 7519, section 2).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    serde::Serialize,
+    serde::Deserialize,
+)]
 pub struct UnixTime(pub u64);
 
 impl UnixTime {

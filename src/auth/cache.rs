@@ -3,11 +3,13 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::hmac;
+use serde::{Deserialize, Serialize};
 
 use crate::clock::UnixTime;
 use crate::policy::IssuerId;
@@ -19,24 +21,46 @@ const GENERATION: usize = 4096;
 
 /// Makes tags. All workers share one, so that equal tokens have equal tags everywhere.
 #[derive(Debug)]
-pub struct Tagger(hmac::Key);
+pub struct Tagger {
+    key: hmac::Key,
+    handed: TaggerKey,
+}
+
+/// The key of a tagger, for the process that replaces this one.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub struct TaggerKey(Option<[u8; 32]>);
+
+impl fmt::Debug for TaggerKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TaggerKey")
+    }
+}
 
 impl Tagger {
-    /// With a random key.
+    /// With the key that another process has handed over, or a random one.
     ///
     /// # Errors
     /// Without randomness.
-    pub fn new() -> Result<Arc<Self>, Unspecified> {
-        let random = aws_lc_rs::rand::SystemRandom::new();
-        Ok(Arc::new(Self(hmac::Key::generate(
-            hmac::HMAC_SHA256,
-            &random,
-        )?)))
+    pub fn new(handed: TaggerKey) -> Result<Arc<Self>, Unspecified> {
+        let mut secret = [0; 32];
+        match handed.0 {
+            Some(handed) => secret = handed,
+            None => aws_lc_rs::rand::fill(&mut secret)?,
+        }
+        Ok(Arc::new(Self {
+            key: hmac::Key::new(hmac::HMAC_SHA256, &secret),
+            handed: TaggerKey(Some(secret)),
+        }))
+    }
+
+    /// The key, for the process that replaces this one.
+    pub fn hand_over(&self) -> TaggerKey {
+        self.handed.clone()
     }
 
     /// The tag of a token.
     pub fn tag(&self, token: &str) -> Tag {
-        let signed = hmac::sign(&self.0, token.as_bytes());
+        let signed = hmac::sign(&self.key, token.as_bytes());
         let mut tag = Tag::default();
         tag.copy_from_slice(signed.as_ref());
         tag
@@ -107,6 +131,17 @@ impl TokenCache {
         let cached = generations[1].remove(&key)?;
         remember(generations, key, cached.clone());
         Some(cached)
+    }
+
+    /// Calls a function with each token of an issuer that this set of keys has verified.
+    pub(super) fn each_of(&self, id: IssuerId, keys: KeySetId, mut f: impl FnMut(&Verified)) {
+        let generations = self.generations.borrow();
+        let all = generations.iter().flatten();
+        for ((_, issuer), cached) in all {
+            if *issuer == id && cached.keys == keys {
+                f(&cached.verified);
+            }
+        }
     }
 
     /// Remembers a token.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
+use serde::{Deserialize, Serialize};
 
 use crate::addr::{ClientAddr, ClientGroup};
 use crate::clock;
@@ -23,7 +24,7 @@ const LAST_DELAY: Duration = Duration::from_secs(2);
 
 /// A client whose failures are counted. An address on the policy's allow list is counted apart from
 /// its network: unlisted neighbours must not be able to lock it out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) struct FailureKey {
     group: ClientGroup,
     is_listed: bool,
@@ -38,6 +39,10 @@ impl FailureKey {
         })
     }
 }
+
+/// Clients with failures, and in how many microseconds their allowance is full again.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct HandedFailures(Vec<(FailureKey, u64)>);
 
 /// The failures that all workers have counted.
 #[derive(Debug)]
@@ -88,6 +93,23 @@ impl AuthFailures {
             *full_at = later;
         }
         delay(rate.used(*full_at, now), rate)
+    }
+
+    /// The failures, for the process that replaces this one.
+    pub fn hand_over(&self) -> HandedFailures {
+        let now = self.micros();
+        let clients = self.lock();
+        let all = clients.iter().filter(|(_, full_at)| **full_at > now);
+        HandedFailures(all.map(|(key, full_at)| (*key, full_at - now)).collect())
+    }
+
+    /// Takes the failures of another process.
+    pub fn take(&self, HandedFailures(handed): HandedFailures) {
+        let now = self.micros();
+        let handed = handed.into_iter().take(MOST);
+        let full_at = |left: u64| now.saturating_add(left);
+        self.lock()
+            .extend(handed.map(|(key, left)| (key, full_at(left))));
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<FailureKey, u64>> {

@@ -15,12 +15,14 @@ mod api_keys;
 mod cache;
 mod context;
 mod failures;
+mod handed;
 mod successor;
 mod verify;
 
 pub use api_keys::check_api_keys;
-pub use cache::{Signed, Tagger, TokenCache};
+pub use cache::{Signed, Tagger, TaggerKey, TokenCache};
 pub use context::{Context, Failure};
-pub use failures::AuthFailures;
+pub use failures::{AuthFailures, HandedFailures};
+pub use handed::{HandedToken, merge};
 pub use successor::{NotRenewed, NotSuccessor, successor, successor_in_message, verify_successor};
 pub use verify::{cached, verify};

@@ -2,7 +2,8 @@
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Signals that reload, upgrade or stop the gateway, and those that would end the process by default.
+/// Signals that reload, upgrade or stop the gateway, and those that would end the process by
+/// default.
 pub(super) struct Signals {
     pub(super) hangup: Signal,
     pub(super) upgrade: Signal,

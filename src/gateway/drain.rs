@@ -83,6 +83,11 @@ impl Running {
         self.services.stop();
     }
 
+    /// How the gateway ends when another process has replaced it.
+    pub fn drain_replaced(&self) -> Drain {
+        Drain::replaced(&self.config.limits)
+    }
+
     /// How the gateway ends if nothing follows.
     pub fn drain_to_stop(&self) -> Drain {
         Drain::to_stop(&self.config.limits)

@@ -2,22 +2,30 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
-use super::handed::{Early, Late};
+use super::handed::{Early, Late, Sessions};
 use super::running::Running;
 use super::status::STATUS;
-use crate::tls::Tickets;
+use crate::auth;
+use crate::clock;
+use crate::serve::shared::SharedState;
+use crate::serve::snapshot::Snapshot;
 use crate::upgrade::HandedSocket;
-use crate::worker::{Command, Commander};
+use crate::worker::{Command, Commander, SharedSocket};
 
 /// Everything that it takes to hand a gateway over, while the gateway goes on.
 #[derive(Debug)]
 pub struct HandOver {
     workers: Vec<Commander>,
     status: Option<OwnedFd>,
-    tickets: Tickets,
+    early: Early,
+    snapshot: Arc<Snapshot>,
+    shared: Arc<SharedState>,
+    changes: mpsc::UnboundedReceiver<Sessions>,
+    journal: mpsc::UnboundedSender<Sessions>,
 }
 
 impl Running {
@@ -28,6 +36,7 @@ impl Running {
     pub fn hand_over(&self) -> io::Result<HandOver> {
         let status = self.status.as_ref();
         let status = status.map(|status| status.share()).transpose()?;
+        let (journal, changes) = mpsc::unbounded_channel();
         Ok(HandOver {
             workers: self
                 .workers
@@ -35,22 +44,56 @@ impl Running {
                 .map(|worker| worker.commander())
                 .collect(),
             status: status.flatten(),
-            tickets: self.tickets.clone(),
+            early: Early {
+                tickets: self.tickets.hand_over(),
+                tagger: self.shared.tagger.hand_over(),
+                keys: self.key_tasks.hand_over(),
+            },
+            snapshot: self.board.snapshot(),
+            shared: Arc::clone(&self.shared),
+            changes,
+            journal,
         })
+    }
+
+    /// Whose sessions there are now, by upstream.
+    pub fn sessions(&self) -> Vec<Sessions> {
+        sessions(&self.board.snapshot())
     }
 }
 
 impl HandOver {
     /// What the new process needs first.
-    pub fn early(&self) -> Early {
-        Early {
-            tickets: self.tickets.hand_over(),
+    pub fn early(&self) -> &Early {
+        &self.early
+    }
+
+    /// What it needs last. From now on, changes are noted.
+    pub async fn late(&self) -> Late {
+        for upstream in &self.snapshot.upstreams {
+            if let Some(owners) = &upstream.owners {
+                let (journal, name) = (self.journal.clone(), upstream.spec.name.to_string());
+                owners.write_changes(move |change| {
+                    // The new process may be gone.
+                    let _ = journal.send(Sessions {
+                        upstream: name.as_str().into(),
+                        sessions: vec![change],
+                    });
+                });
+            }
+        }
+        let tokens = self.ask(Command::Tokens).await;
+        Late {
+            sessions: sessions(&self.snapshot),
+            tokens: auth::merge(tokens.into_iter().flatten()),
+            failures: self.shared.auth_failures.hand_over(),
+            challenges: self.shared.challenges.hand_over(),
         }
     }
 
-    /// What it needs last.
-    pub async fn late(&self) -> Late {
-        Late {}
+    /// The sessions that change since [`HandOver::late`].
+    pub fn changes(self) -> mpsc::UnboundedReceiver<Sessions> {
+        self.changes
     }
 
     /// Duplicates of all listening sockets.
@@ -58,15 +101,11 @@ impl HandOver {
     /// # Errors
     /// That one cannot be duplicated, or that a worker has stopped.
     pub async fn sockets(&mut self) -> io::Result<Vec<HandedSocket>> {
-        let stopped = || io::Error::other("a worker has stopped");
         let mut all = Vec::new();
-        for worker in &self.workers {
-            let (reply, shared) = oneshot::channel();
-            if !worker.send(Command::Share(reply)) {
-                return Err(stopped());
-            }
-            let shared = shared.await.map_err(|_| stopped())??;
-            all.extend(shared.into_iter().map(|shared| HandedSocket {
+        for shared in self.ask(Command::Share).await {
+            let shared: io::Result<Vec<SharedSocket>> =
+                shared.ok_or_else(|| io::Error::other("a worker has stopped"))?;
+            all.extend(shared?.into_iter().map(|shared| HandedSocket {
                 name: shared.key.0.to_string(),
                 socket: shared.socket,
             }));
@@ -77,4 +116,26 @@ impl HandOver {
         }));
         Ok(all)
     }
+
+    /// What each worker answers; `None` for one that has stopped.
+    async fn ask<T>(&self, command: impl Fn(oneshot::Sender<T>) -> Command) -> Vec<Option<T>> {
+        let mut all = Vec::new();
+        for worker in &self.workers {
+            let (reply, answer) = oneshot::channel();
+            worker.send(command(reply));
+            all.push(answer.await.ok());
+        }
+        all
+    }
+}
+
+fn sessions(snapshot: &Snapshot) -> Vec<Sessions> {
+    let now = clock::monotonic();
+    let upstreams = snapshot.upstreams.iter().filter_map(|upstream| {
+        Some(Sessions {
+            upstream: Box::from(&*upstream.spec.name),
+            sessions: upstream.owners.as_ref()?.hand_over(now),
+        })
+    });
+    upstreams.collect()
 }

@@ -4,14 +4,17 @@
 use std::io;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
 use super::error::StartError;
 use super::previous::Previous;
+use crate::clock::UnixTime;
 use crate::jwks::{self, Client};
 use crate::tls;
 use crate::token::issuer::{Fetched, Issuer, IssuerSpec, KeyEndpoint, KeyRequest};
+use crate::token::keys::{HandedKey, KeySet};
 use crate::token::load::{self, LoadError};
 
 /// The tasks that run. A task ends when it is dropped from here.
@@ -25,6 +28,38 @@ struct KeyTask {
     fetched: Arc<Fetched>,
     /// Replaces the client when the CA file changes. The task ends when this is dropped.
     client: watch::Sender<Client>,
+}
+
+/// Fetched keys that another process hands over.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct HandedKeys {
+    issuer: Box<str>,
+    url: Box<str>,
+    keys: Vec<HandedKey>,
+    succeeded: UnixTime,
+    due: UnixTime,
+}
+
+impl HandedKeys {
+    fn is_for(&self, spec: &IssuerSpec, endpoint: &KeyEndpoint) -> bool {
+        *self.issuer == *spec.name && self.url == endpoint.url
+    }
+}
+
+impl KeyTasks {
+    /// The keys that have been fetched, for another process.
+    pub(super) fn hand_over(&self) -> Vec<HandedKeys> {
+        let tasks = self.0.iter().filter_map(|task| {
+            Some(HandedKeys {
+                issuer: Box::from(&*task.spec.name),
+                url: task.spec.keys.endpoint()?.url.clone(),
+                keys: task.fetched.set().hand_over(),
+                succeeded: task.fetched.last_success()?,
+                due: task.fetched.due(),
+            })
+        });
+        tasks.collect()
+    }
 }
 
 /// The issuers of a configuration, and the tasks to keep or start for their keys.
@@ -48,6 +83,7 @@ impl IssuerPlan {
     pub(super) fn new(
         specs: &[Arc<IssuerSpec>],
         running: &KeyTasks,
+        handed: &[HandedKeys],
         before: &mut Previous<'_>,
     ) -> Result<Self, StartError> {
         let mut plan = Self {
@@ -56,7 +92,7 @@ impl IssuerPlan {
         };
         let (mut keys, mut cas) = (Vec::new(), Vec::new());
         for spec in specs {
-            match plan.add(spec, running, before) {
+            match plan.add(spec, (running, handed), before) {
                 Ok(()) => {}
                 Err(IssuerError::Keys(errors)) => keys.extend(errors),
                 Err(IssuerError::Ca(error)) => cas.push(error),
@@ -76,13 +112,13 @@ impl IssuerPlan {
     fn add(
         &mut self,
         spec: &Arc<IssuerSpec>,
-        running: &KeyTasks,
+        known_keys: (&KeyTasks, &[HandedKeys]),
         before: &mut Previous<'_>,
     ) -> Result<(), IssuerError> {
         let step = spec
             .keys
             .endpoint()
-            .map(|endpoint| step(spec, endpoint, running, before))
+            .map(|endpoint| step(spec, endpoint, known_keys, before))
             .transpose()?;
         let known = before
             .snapshot
@@ -157,7 +193,7 @@ impl Step {
 fn step(
     spec: &Arc<IssuerSpec>,
     endpoint: &KeyEndpoint,
-    running: &KeyTasks,
+    (running, handed): (&KeyTasks, &[HandedKeys]),
     kept: &mut Previous<'_>,
 ) -> Result<Step, IssuerError> {
     let same = |task: &&Arc<KeyTask>| task.spec.name == spec.name && task.spec.keys == spec.keys;
@@ -178,6 +214,10 @@ fn step(
     if let Some(before) = before {
         // Until other keys arrive, those that are for the new algorithms stay in force.
         fetched.replace(before.fetched.set().narrowed(&spec.algorithms));
+    } else if let Some(handed) = handed.iter().find(|handed| handed.is_for(spec, endpoint)) {
+        fetched.replace(KeySet::handed_over(handed.keys.clone(), &spec.algorithms));
+        fetched.note_success(handed.succeeded);
+        fetched.note_due(handed.due);
     }
     let task = KeyTask {
         spec: Arc::clone(spec),

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::error::{Problems, StartError};
-use super::issuers::{IssuerPlan, KeyTasks};
+use super::issuers::{HandedKeys, IssuerPlan, KeyTasks};
 use super::listeners::{self, OpenListener};
 use super::previous::Previous;
 use super::services::CertServices;
@@ -35,6 +35,8 @@ pub(super) struct InForce<'a> {
     pub(super) tickets: &'a Tickets,
     pub(super) services: &'a CertServices,
     pub(super) key_tasks: &'a KeyTasks,
+    /// Keys that another process has handed over.
+    pub(super) handed_keys: &'a [HandedKeys],
     /// `None` at a start.
     pub(super) snapshot: Option<&'a Snapshot>,
 }
@@ -78,7 +80,12 @@ pub(super) fn prepare(
     let listeners = in_force.with(&new_listeners, &config);
     // Stamped before they are read: a file that changes in between is read again.
     let watch = FileWatch::new(&config);
-    let plan = IssuerPlan::new(&config.issuers, in_force.key_tasks, previous);
+    let plan = IssuerPlan::new(
+        &config.issuers,
+        in_force.key_tasks,
+        in_force.handed_keys,
+        previous,
+    );
     let issuers = problems.note(plan);
     let orders = problems.note(in_force.services.plan(&config, previous));
     let given = issuers.as_ref().map(IssuerPlan::issuers);

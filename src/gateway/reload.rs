@@ -128,6 +128,7 @@ impl Running {
             tickets: &self.tickets,
             services: &self.services,
             key_tasks: &self.key_tasks,
+            handed_keys: &[],
             snapshot: Some(&snapshot),
         };
         let mut inherited = Inherited::default();

@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::issuers::KeyTasks;
 use super::listeners::{OpenListener, distribute};
 use super::memory_watch::MemoryWatch;
+use super::older::OlderOffers;
 use super::services::CertServices;
 use super::watch::FileWatch;
 use crate::acme::{AcmeSpec, RenewError, RenewMode};
@@ -37,6 +38,7 @@ pub struct Running {
     pub(super) config: Config,
     pub(super) watch: FileWatch,
     pub(super) _memory_watch: Option<MemoryWatch>,
+    pub(super) older_offers: OlderOffers,
     /// Closed when a worker ends.
     pub(super) worker_ended: mpsc::Receiver<()>,
     pub(super) _watchdog: Watchdog,

@@ -12,6 +12,7 @@ use super::handed::{Early, Late};
 use super::issuers::KeyTasks;
 use super::listeners::{self, distribute, worker_count};
 use super::memory_watch::MemoryWatch;
+use super::older::{OlderOffers, offer, take_sessions};
 use super::prepare::{InForce, Prepared, prepare};
 use super::previous::Previous;
 use super::probes;
@@ -77,8 +78,8 @@ impl Gateway {
         early: Early,
     ) -> Result<Self, StartError> {
         let tickets = Tickets::handed_over(early.tickets).map_err(StartError::Crypto)?;
-        let tagger =
-            Tagger::new().map_err(|_| StartError::Crypto(rustls::Error::FailedToGetRandomBytes))?;
+        let tagger = Tagger::new(early.tagger)
+            .map_err(|_| StartError::Crypto(rustls::Error::FailedToGetRandomBytes))?;
         let services = CertServices::new(cache);
         let workers = worker_count(&config.listen);
         let in_force = InForce {
@@ -88,6 +89,7 @@ impl Gateway {
             tickets: &tickets,
             services: &services,
             key_tasks: &KeyTasks::default(),
+            handed_keys: &early.keys,
             snapshot: None,
         };
         let (audit, mut problems) = (AuditLog::new(), Problems::default());
@@ -129,7 +131,7 @@ impl Gateway {
     ///
     /// # Errors
     /// As [`Gateway::start`].
-    pub fn start_with(self, _late: Late, access: Option<NonBlocking>) -> io::Result<Running> {
+    pub fn start_with(self, late: Late, access: Option<NonBlocking>) -> io::Result<Running> {
         let Self {
             prepared,
             workers,
@@ -150,6 +152,13 @@ impl Gateway {
         let shared = SharedState::new(
             &snapshot, workers, tagger, challenges, resolver, access, audit,
         );
+        let older_offers = OlderOffers::default();
+        for sessions in late.sessions {
+            take_sessions(&snapshot, sessions);
+        }
+        shared.auth_failures.take(late.failures);
+        offer(&older_offers, &shared.challenges, late.challenges);
+        let tokens: Arc<[_]> = late.tokens.into();
         let metrics: Vec<_> = (0..workers).map(|_| WorkerMetrics::new()).collect();
         let board = Board::new(
             metrics.clone(),
@@ -166,6 +175,7 @@ impl Gateway {
         let each = sockets.zip(metrics).zip(peers).zip(inboxes);
         let setups = each.map(|(((sockets, metrics), peers), inbox)| Setup {
             snapshot: Arc::clone(&snapshot),
+            tokens: Arc::clone(&tokens),
             sockets,
             shared: Arc::clone(&shared),
             metrics,
@@ -191,6 +201,7 @@ impl Gateway {
             config: prepared.config,
             watch: prepared.watch,
             _memory_watch: memory_watch,
+            older_offers,
             worker_ended,
             _watchdog: watchdog,
         })

@@ -10,7 +10,7 @@ use http::header::{self, HeaderName};
 const SHORTEST: Duration = Duration::from_secs(60);
 
 /// Keys are fetched at least this often, so that a withdrawn key is dropped after a day.
-const LONGEST: Duration = Duration::from_secs(24 * 3600);
+pub(super) const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// Without headers about caching.
 const USUAL: Duration = Duration::from_secs(3600);

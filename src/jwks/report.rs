@@ -1,9 +1,11 @@
 //! What a task knows about its issuer, and its reports to the log, the metrics and the workers.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::client::FetchError;
-use crate::clock::UnixTime;
+use super::fresh::LONGEST;
+use crate::clock::{self, UnixTime};
 use crate::telemetry::Chain;
 use crate::token::Algorithm;
 use crate::token::issuer::{Fetched, IssuerSpec};
@@ -38,6 +40,20 @@ impl IssuerReport {
             fetched,
             trouble: None,
         }
+    }
+
+    /// When to fetch first: at once, unless another process has handed over keys that are fresh.
+    pub(super) fn first_fetch(&self) -> Instant {
+        let (due, now) = (self.fetched.due(), UnixTime::now());
+        let wait = Duration::from_secs(due.0.saturating_sub(now.0));
+        let is_fresh = wait <= LONGEST && !self.fetched.set().is_empty();
+        clock::monotonic() + if is_fresh { wait } else { Duration::ZERO }
+    }
+
+    /// Notes when to fetch again.
+    pub(super) fn note_next(&self, next: Instant) {
+        let wait = next.saturating_duration_since(clock::monotonic());
+        self.fetched.note_due(UnixTime::now().after(wait));
     }
 
     /// Reports a fetch that succeeded.

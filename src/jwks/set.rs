@@ -33,7 +33,7 @@ pub(super) async fn follow(
     requests: &mut mpsc::Receiver<KeyRequest>,
     mut client: watch::Receiver<Client>,
 ) {
-    let (mut pending, mut in_force) = (Pending::new(clock::monotonic()), None);
+    let (mut pending, mut in_force) = (Pending::new(report.first_fetch()), None);
     loop {
         tokio::select! {
             () = sleep_until(pending.next.into()) => {}
@@ -67,6 +67,7 @@ pub(super) async fn follow(
             }
         };
         pending.finish(fresh, clock::monotonic());
+        report.note_next(pending.next);
     }
 }
 

@@ -14,6 +14,8 @@ use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::NoServerSessionStorage;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
 
 use super::{placeholder, provider};
 use crate::clock;
@@ -31,12 +33,15 @@ pub struct Challenges {
     change: Mutex<()>,
     /// Names that are being validated.
     validating: KeyedMutex<HostName>,
+    changed: Notify,
 }
 
 #[derive(Clone, Default)]
 struct Table {
     http: HashMap<(HostName, Box<str>), Arc<str>>,
     alpn: HashMap<HostName, Arc<ServerConfig>>,
+    /// Of each of these, the digest that the certificate has.
+    digests: HashMap<HostName, Vec<u8>>,
     /// For hosts with a token: handshakes with a CA that a proxy in front of the gateway redirected
     /// to https.
     redirected: HashMap<HostName, Arc<ServerConfig>>,
@@ -49,6 +54,7 @@ impl Challenges {
             table: ArcSwap::default(),
             change: Mutex::new(()),
             validating: KeyedMutex::default(),
+            changed: Notify::new(),
         })
     }
 
@@ -122,7 +128,10 @@ impl Challenges {
     /// If the certificate of the challenge cannot be generated or used.
     pub fn offer_alpn(self: &Arc<Self>, host: &HostName, digest: &[u8]) -> Result<Offer, NoOffer> {
         let config = config(host, digest)?;
-        self.change(|table| _ = table.alpn.insert(host.clone(), config));
+        self.change(|table| {
+            table.alpn.insert(host.clone(), config);
+            table.digests.insert(host.clone(), digest.to_vec());
+        });
         Ok(Offer {
             challenges: Arc::clone(self),
             host: host.clone(),
@@ -135,7 +144,72 @@ impl Challenges {
         let mut table = Table::clone(&self.table.load());
         change(&mut table);
         self.table.store(Arc::new(table));
+        self.changed.notify_one();
     }
+
+    /// Resolves when the table has changed since the last call.
+    pub async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// All responses, for the process that replaces this one: CAs validate there.
+    pub fn hand_over(&self) -> Vec<HandedChallenge> {
+        let table = self.table.load();
+        let http =
+            table
+                .http
+                .iter()
+                .map(|((host, token), key_authorization)| HandedChallenge::Http {
+                    host: host.to_string(),
+                    token: token.clone(),
+                    key_authorization: Box::from(&**key_authorization),
+                });
+        let alpn = table
+            .digests
+            .iter()
+            .map(|(host, digest)| HandedChallenge::Alpn {
+                host: host.to_string(),
+                digest: digest.clone(),
+            });
+        http.chain(alpn).collect()
+    }
+
+    /// Responds to a challenge of an order of another process, until the offer is dropped. `None`
+    /// if it cannot be responded to.
+    pub fn offer_handed(self: &Arc<Self>, handed: &HandedChallenge) -> Option<Offer> {
+        match handed {
+            HandedChallenge::Http {
+                host,
+                token,
+                key_authorization,
+            } => Some(self.offer_http(&host.parse().ok()?, token, key_authorization)),
+            HandedChallenge::Alpn { host, digest } => {
+                self.offer_alpn(&host.parse().ok()?, digest).ok()
+            }
+        }
+    }
+}
+
+/// A response that the process that replaces this one gives as well.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HandedChallenge {
+    /// To HTTP-01.
+    Http {
+        /// The name that is validated.
+        host: String,
+        /// The token.
+        token: Box<str>,
+        /// The response.
+        key_authorization: Box<str>,
+    },
+    /// To TLS-ALPN-01.
+    Alpn {
+        /// The name that is validated.
+        host: String,
+        /// The SHA-256 of the key authorization.
+        digest: Vec<u8>,
+    },
 }
 
 impl fmt::Debug for Challenges {
@@ -166,7 +240,10 @@ impl Drop for Offer {
                     table.redirected.remove(&key.0);
                 }
             }
-            None => _ = table.alpn.remove(&host),
+            None => {
+                table.alpn.remove(&host);
+                table.digests.remove(&host);
+            }
         });
     }
 }

@@ -2,7 +2,7 @@
 //! that only this gateway has, so that a client can resume on any worker and after an upgrade.
 //!
 //! ```text
-//! name of the key (16) │ nonce (12) │ state, AES-256-GCM with the name as additional data │ tag (16)
+//! key name (16) │ nonce (12) │ state, by AES-256-GCM with the name as additional data │ tag (16)
 //! ```
 //!
 //! The keys are exchanged every six hours; the one before still opens tickets. They are never

@@ -55,6 +55,11 @@ impl Claims {
         Ok(Self { exp, nbf, iat, all })
     }
 
+    /// All claims, as JSON that [`Claims::parse`] reads.
+    pub fn to_json(&self) -> String {
+        Value::Object(self.all.clone()).to_string()
+    }
+
     /// A claim that is a string.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.all.get(name)?.as_str()

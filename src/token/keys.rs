@@ -1,15 +1,20 @@
 //! Keys and sets of keys. Each key has the algorithms that it may be used with.
 
+mod handed;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::DecodingKey;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::jws::Parts;
 use super::{ALGORITHMS, Algorithm, BadToken};
+pub use handed::HandedKey;
+use handed::Material;
 
 /// The shortest RSA modulus in bytes (RFC 7518, section 3.3).
 const RSA_MODULUS: usize = 256;
@@ -24,10 +29,12 @@ pub struct Key {
     algorithms: Vec<Algorithm>,
     key: DecodingKey,
     print: KeyPrint,
+    /// What a public key is made of; `None` for secrets.
+    material: Option<Material>,
 }
 
 /// The SHA-256 of a key. It tells which tokens were signed with a key that has been withdrawn.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyPrint([u8; 32]);
 
 impl KeyPrint {
@@ -49,6 +56,7 @@ impl Key {
             algorithms,
             key: DecodingKey::from_secret(secret),
             print: KeyPrint::of(&[secret]),
+            material: None,
         }
     }
 
@@ -66,6 +74,7 @@ impl Key {
             algorithms,
             key: DecodingKey::from_rsa_raw_components(n, e),
             print,
+            material: Some(Material::Rsa(n.to_vec(), e.to_vec())),
         })
     }
 
@@ -82,6 +91,7 @@ impl Key {
             algorithms: vec![algorithm],
             key: DecodingKey::from_ec_der(point),
             print,
+            material: Some(Material::Ec(point.to_vec())),
         })
     }
 
@@ -96,6 +106,7 @@ impl Key {
             algorithms: vec![Algorithm::EdDSA],
             key: DecodingKey::from_ed_der(point),
             print,
+            material: Some(Material::Ed25519(point.to_vec())),
         })
     }
 
@@ -214,6 +225,15 @@ impl KeySet {
     /// Which set it is.
     pub fn id(&self) -> KeySetId {
         self.id
+    }
+
+    /// The same for sets that verify the same tokens, in any process.
+    pub fn print(&self) -> KeyPrint {
+        let keys = self.keys.iter().map(|key| {
+            let text = format!("{:?} {:?} {:?}\n", key.kid, key.algorithms, key.print);
+            text.into_bytes()
+        });
+        KeyPrint::of(&[&keys.collect::<Vec<_>>().concat()])
     }
 
     /// Whether there are no keys.

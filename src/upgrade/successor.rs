@@ -35,13 +35,25 @@ pub struct HandedSocket {
     pub socket: OwnedFd,
 }
 
-/// The new process. Dropping it leaves the process alone.
+/// The new process. If this is dropped before it is ready, the process is killed.
 #[derive(Debug)]
 pub struct Successor {
     child: Child,
     channel: UnixStream,
     /// Whether it understands the state of this one.
     is_understood: bool,
+    /// Whether it accepts connections.
+    is_ready: bool,
+    has_ended: bool,
+}
+
+impl Drop for Successor {
+    fn drop(&mut self) {
+        if !self.is_ready {
+            // It may have ended by itself.
+            let _ = self.child.start_kill();
+        }
+    }
 }
 
 impl Successor {
@@ -72,6 +84,8 @@ impl Successor {
             child,
             channel: ours,
             is_understood: false,
+            is_ready: false,
+            has_ended: false,
         })
     }
 
@@ -111,7 +125,9 @@ impl Successor {
     /// # Errors
     /// As [`Successor::prepare`].
     pub async fn commit(&mut self, late: &impl Serialize) -> Result<(), UpgradeError> {
-        self.exchange(late).await
+        self.exchange(late).await?;
+        self.is_ready = true;
+        Ok(())
     }
 
     /// Sends a document, if it is understood, and waits for the answer.
@@ -130,16 +146,13 @@ impl Successor {
         }
     }
 
-    /// Tells it of a change while this process drains.
-    ///
-    /// # Errors
-    /// That it is gone, or reads nothing for long.
-    pub async fn update(&mut self, update: &impl Serialize) -> io::Result<()> {
-        if !self.is_understood {
-            return Ok(());
+    /// Tells it of a change while this process drains, if it is still there and understands it.
+    /// One that does not read for long is told nothing more.
+    pub async fn tell(&mut self, update: &impl Serialize) {
+        if self.is_understood {
+            let sent = timeout(END, frame::send(&mut self.channel, update)).await;
+            self.is_understood = matches!(sent, Ok(Ok(())));
         }
-        let sent = timeout(END, frame::send(&mut self.channel, update)).await;
-        sent.map_err(|_| io::ErrorKind::TimedOut)?
     }
 
     /// The channel is closed: why.
@@ -160,18 +173,22 @@ impl Successor {
         }
     }
 
-    /// Kills it: it serves nobody yet.
-    pub async fn kill(&mut self) {
+    /// Kills it: it has no connections yet.
+    async fn kill(&mut self) {
         if let Err(error) = self.child.kill().await {
             tracing::warn!(%error, "the new process could not be killed");
         }
     }
 
-    /// Waits for its end.
+    /// Resolves once, when it has ended.
     pub async fn wait(&mut self) {
+        if self.has_ended {
+            return std::future::pending().await;
+        }
         let status = self.child.wait().await;
+        (self.has_ended, self.is_understood) = (true, false);
         if let Ok(status) = status {
-            tracing::warn!(%status, "the process that has replaced this one has ended");
+            tracing::info!(%status, "the process that has replaced this one has ended");
         }
     }
 }

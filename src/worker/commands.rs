@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use crate::addr::ListenAddr;
+use crate::auth::HandedToken;
 use crate::listen::Kind;
 use crate::serve::drain::DrainTimes;
 use crate::serve::snapshot::Snapshot;
@@ -47,6 +48,8 @@ pub enum Command {
         /// Receives the outcome. If a listener could not be opened, nothing has changed.
         done: oneshot::Sender<io::Result<()>>,
     },
+    /// Hand out the tokens that have been verified.
+    Tokens(oneshot::Sender<Vec<HandedToken>>),
     /// Hand out duplicates of the listening sockets.
     Share(oneshot::Sender<io::Result<Vec<SharedSocket>>>),
     /// Accept no more connections, and close the open ones in the course of these times.

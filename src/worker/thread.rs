@@ -12,6 +12,7 @@ use super::commands::{Command, ListenerSocket};
 use super::hand_over::{self, Inbox, Peers};
 use super::listeners::Listeners;
 use super::{renewals, sweep};
+use crate::auth::HandedToken;
 use crate::pulse::Activity;
 use crate::serve::Worker;
 use crate::serve::shared::SharedState;
@@ -25,6 +26,8 @@ use crate::tunnel::CloseReason;
 pub struct Setup {
     /// The configuration in force.
     pub snapshot: Arc<Snapshot>,
+    /// Tokens that another process has verified.
+    pub tokens: Arc<[HandedToken]>,
     /// Its listening sockets.
     pub sockets: Vec<ListenerSocket>,
     /// What it shares with the other workers.
@@ -118,6 +121,9 @@ fn runtime() -> io::Result<LocalRuntime> {
 async fn run(setup: Setup, mut inbox: mpsc::UnboundedReceiver<Command>) {
     let renewals = setup.shared.renewals.join();
     let worker = Worker::new(setup.shared, setup.snapshot, setup.metrics);
+    worker
+        .tokens
+        .take(&setup.tokens, &worker.view().snapshot.issuers);
     tokio::task::spawn_local(renewals::follow(Rc::clone(&worker), renewals));
     tokio::task::spawn_local(sweep::run(Rc::clone(&worker)));
     tokio::task::spawn_local(hand_over::serve(setup.inbox, Rc::clone(&worker)));
@@ -143,6 +149,11 @@ async fn run(setup: Setup, mut inbox: mpsc::UnboundedReceiver<Command>) {
                     opened = applied.ok_or_else(|| io::Error::other("it has panicked"));
                 }
                 let _ = done.send(opened);
+            }
+            Command::Tokens(reply) => {
+                let view = worker.view();
+                let tokens = worker.tokens.hand_over(&view.snapshot.issuers);
+                let _ = reply.send(tokens);
             }
             Command::Share(reply) => _ = reply.send(listeners.share()),
             Command::Drain(times) => {

@@ -101,7 +101,7 @@ const MAP: &[(&str, &[&str])] = &[
     ),
     (
         "worker",
-        &["telemetry", "listen", "token", "tunnel", "serve"],
+        &["telemetry", "listen", "token", "auth", "tunnel", "serve"],
     ),
     // Only looks; its accept loop is the one of `listen`.
     (

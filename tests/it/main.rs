@@ -101,6 +101,7 @@ mod understood;
 mod unread;
 mod upgrade;
 mod upgrade_failures;
+mod upgrade_state;
 mod upstream_room;
 mod upstreams;
 mod users;

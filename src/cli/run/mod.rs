@@ -239,8 +239,8 @@ async fn serve(
                 answer(call, &mut running, &mut control, &mut upgrade, started).await;
             }
             _ = signals.upgrade.recv() => upgrade.begin(&running, &control, None, None),
-            successor = upgrade.ready() => if let Some(successor) = successor {
-                return replaced(running, control, signals, successor, older).await;
+            new = upgrade.ready() => if let Some(new) = new {
+                return replaced(running, control, signals, new, older).await;
             },
             update = next_update(&mut older) => running.take_update(update),
             _ = signals.terminate.recv() => break,

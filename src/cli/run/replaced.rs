@@ -1,20 +1,25 @@
 //! The end of `ianitor run` after an upgrade: the old process drains while the new one serves.
 
+use std::pin::pin;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ianitor::control::Control;
 use ianitor::gateway::{Running, Update};
 use ianitor::systemd;
-use ianitor::upgrade::Successor;
 use tokio::sync::mpsc;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Interval, MissedTickBehavior};
 
 use super::super::signals::Signals;
 use super::drain::drain;
+use super::upgrade::Replacement;
 
 /// How often the new process is told of what is left in this one.
 const REPORT: Duration = Duration::from_secs(1);
+
+/// How often it gets all sessions, so that it does not forget those that are only used here.
+const SESSIONS: Duration = Duration::from_secs(60);
 
 /// The name of the process in `ps` and `top`: at most 15 bytes.
 const NAME: &str = "ianitor-drained";
@@ -24,9 +29,13 @@ pub(super) async fn replaced(
     mut running: Running,
     control: Control,
     mut signals: Signals,
-    mut successor: Successor,
+    new: Replacement,
     mut older: Option<mpsc::Receiver<Update>>,
 ) -> ExitCode {
+    let Replacement {
+        mut successor,
+        mut changes,
+    } = new;
     // The new process has these sockets.
     let requests = control.leave();
     running.leave_status();
@@ -43,22 +52,32 @@ pub(super) async fn replaced(
         "upgraded: the new process accepts connections, and this one drains; SIGTERM to it closes \
          its connections"
     );
-    let mut report = tokio::time::interval(REPORT);
-    report.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut report = interval(REPORT);
+    let mut sessions = interval(SESSIONS);
+    let challenges = Arc::clone(running.challenges());
     let closed = {
-        let mut drained = std::pin::pin!(running.drain(running.drain_replaced()));
-        let mut has_successor = true;
+        let mut drained = pin!(drained(&running));
         loop {
-            tokio::select! {
+            // What the new process is told; nothing if it has ended.
+            let update = tokio::select! {
                 closed = &mut drained => break Some(closed),
                 () = signals.stop() => break None,
-                update = next_update(&mut older) => running.take_update(update),
-                () = successor.wait(), if has_successor => has_successor = false,
-                _ = report.tick(), if has_successor => {
-                    let update = running.draining();
-                    has_successor = successor.update(&update).await.is_ok();
+                update = next_update(&mut older) => {
+                    running.take_update(update);
+                    continue;
                 }
-            }
+                Some(change) = changes.recv() => Update::Sessions(change),
+                () = challenges.changed() => Update::Challenges(challenges.hand_over()),
+                _ = sessions.tick() => {
+                    for sessions in running.sessions() {
+                        successor.tell(&Update::Sessions(sessions)).await;
+                    }
+                    continue;
+                }
+                _ = report.tick() => running.draining(),
+                () = successor.wait() => continue,
+            };
+            successor.tell(&update).await;
         }
     };
     let Some(closed) = closed else {
@@ -68,6 +87,19 @@ pub(super) async fn replaced(
     running.stop();
     tracing::info!(connections = closed, "the replaced process has stopped");
     ExitCode::SUCCESS
+}
+
+/// Resolves when nothing is left to do here, with the number of connections that are still open.
+async fn drained(running: &Running) -> usize {
+    let closed = running.drain(running.drain_replaced()).await;
+    running.finish_orders().await;
+    closed
+}
+
+fn interval(every: Duration) -> Interval {
+    let mut interval = tokio::time::interval(every);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
 }
 
 /// What the process that this one has replaced says. `None` when it has ended; without one, this

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use http::StatusCode;
 use ianitor::control::{CallError, CallResult, Control, Reply};
-use ianitor::gateway::{HandOver, Running};
+use ianitor::gateway::{HandOver, Running, Sessions};
 use ianitor::listen;
 use ianitor::telemetry::Chain;
 use ianitor::upgrade::{HandedSocket, Program, Successor, UpgradeError};
 use serde_json::json;
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 /// How long a new process may take until it is ready, where the request does not say.
@@ -31,8 +32,15 @@ pub(super) struct Upgrade {
     under_way: Option<UnderWay>,
 }
 
+/// A new process that accepts connections.
+pub(super) struct Replacement {
+    pub(super) successor: Successor,
+    /// What changes in this one since the new one knows of its sessions.
+    pub(super) changes: mpsc::UnboundedReceiver<Sessions>,
+}
+
 struct UnderWay {
-    work: Pin<Box<dyn Future<Output = Result<Successor, UpgradeError>>>>,
+    work: Pin<Box<dyn Future<Output = Result<Replacement, UpgradeError>>>>,
     reply: Option<Reply>,
 }
 
@@ -80,17 +88,17 @@ impl Upgrade {
 
     /// Waits for the new process. Without an upgrade, for ever; after one that has failed, the
     /// gateway goes on.
-    pub(super) async fn ready(&mut self) -> Option<Successor> {
+    pub(super) async fn ready(&mut self) -> Option<Replacement> {
         let Some(UnderWay { work, .. }) = &mut self.under_way else {
             return std::future::pending().await;
         };
         let outcome = work.await;
         let reply = self.under_way.take().and_then(|upgrade| upgrade.reply);
         match outcome {
-            Ok(successor) => {
-                let pids = json!({ "pid": successor.pid(), "old": std::process::id() });
+            Ok(new) => {
+                let pids = json!({ "pid": new.successor.pid(), "old": std::process::id() });
                 answer(reply, Ok(pids));
-                Some(successor)
+                Some(new)
             }
             Err(error) => {
                 let text = Chain(&error).to_string();
@@ -136,17 +144,20 @@ async fn upgrade(
     program: Program,
     handed: io::Result<(HandOver, Option<HandedSocket>)>,
     wait: Duration,
-) -> Result<Successor, UpgradeError> {
+) -> Result<Replacement, UpgradeError> {
     let (mut hand_over, control) = handed.map_err(UpgradeError::HandOver)?;
     let sockets = hand_over.sockets().await.map_err(UpgradeError::HandOver)?;
     let sockets = sockets.into_iter().chain(control).collect();
     let mut successor = Successor::start(&program, sockets, listen::UPGRADE)?;
     let ready = async {
-        successor.prepare(&hand_over.early()).await?;
+        successor.prepare(hand_over.early()).await?;
         successor.commit(&hand_over.late().await).await
     };
     match timeout(wait, ready).await {
-        Ok(outcome) => outcome.map(|()| successor),
+        Ok(outcome) => outcome.map(|()| Replacement {
+            successor,
+            changes: hand_over.changes(),
+        }),
         Err(_) => Err(UpgradeError::Late(wait)),
     }
 }

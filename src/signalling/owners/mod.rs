@@ -6,11 +6,13 @@
 //! are forgotten when they end, when the server does not know them, and when they have not been
 //! used for long.
 
+mod handed;
 mod objects;
 mod quota;
 mod resources;
 mod rooms;
 
+pub use handed::{Handed, HandedHandle};
 pub(super) use objects::LONGEST;
 pub use objects::{InUse, Objects};
 pub use quota::Place;
@@ -27,9 +29,11 @@ use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest;
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 
 use super::rules::Entries;
 use crate::addr::ClientAddr;
+use handed::Journal;
 use quota::Quota;
 
 const SHARDS: usize = 32;
@@ -39,7 +43,7 @@ const CHECK_PERIOD: Duration = Duration::from_secs(10);
 
 /// A client, as far as sessions belong to it: a digest, so that its size does not depend on the
 /// client's token.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Owner([u8; 16]);
 
 /// The byte of an owner whose lowest bit says whether it is a connection.
@@ -186,6 +190,7 @@ pub struct Owners {
     shards: [Mutex<HashMap<i64, Session>>; SHARDS],
     objects: Objects,
     resources: Resources,
+    journal: Arc<Journal>,
 }
 
 #[derive(Debug)]
@@ -228,15 +233,19 @@ impl Owners {
     pub fn new(limits: Limits) -> Arc<Self> {
         let session_quota = Quota::new(limits.sessions, limits.sessions_per_owner);
         let share = limits.sessions_per_owner;
-        let resources = Resources::new(limits.idle_objects, share, Arc::clone(&session_quota));
+        let journal = Arc::<Journal>::default();
+        let idle = limits.idle_objects;
+        let quota = Arc::clone(&session_quota);
+        let resources = Resources::new(idle, share, quota, Arc::clone(&journal));
         Arc::new(Self {
             idle: limits.idle,
             refuses_sessions: AtomicBool::new(false),
             session_quota,
             handle_quota: Quota::new(limits.handles, limits.handles_per_owner),
             shards: Default::default(),
-            objects: Objects::new(limits.idle_objects),
+            objects: Objects::new(idle, Arc::clone(&journal)),
             resources,
+            journal,
         })
     }
 
@@ -274,6 +283,7 @@ impl Owners {
     /// The server has created a session. An id that another client's session has stays the
     /// other's: a client may propose an id, and an upstream may have several servers.
     pub fn created(&self, place: Place, session: i64, now: Instant) {
+        let owner = place.owner();
         let mut sessions = self.shard(session).lock();
         let known = sessions.get(&session);
         if known.is_none_or(|known| known.place.owner() == place.owner()) {
@@ -285,15 +295,22 @@ impl Owners {
             };
             sessions.insert(session, new);
         }
+        drop(sessions);
+        self.note_session(owner, session, now);
     }
 
     /// The server has attached a handle.
     pub fn attached(&self, place: Place, session: i64, handle: i64, plugin: PluginName) {
-        self.with_own(place.owner(), session, |session| {
+        let owner = place.owner();
+        let used = self.with_own(owner, session, |session| {
             let entered = Entries::default();
             let attached = Attached { plugin, entered };
             session.handles.insert(handle, Handle { attached, place });
+            session.used
         });
+        if let Some(used) = used {
+            self.note_session(owner, session, used);
+        }
     }
 
     /// What a handle of a client's session is attached to.
@@ -345,6 +362,9 @@ impl Owners {
             && known.get().place.owner() == owner
         {
             known.remove();
+            let id = session;
+            self.journal
+                .note(owner, || Some(Handed::Ended { owner, id }));
         }
     }
 

@@ -4,6 +4,8 @@
 //! remembered: the ids of all others begin with its id and a slash. An object is forgotten with the
 //! last session that has used it.
 
+mod handed;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use super::handed::Journal;
 use super::quota::Place;
 use super::{Owner, SHARDS};
 
@@ -27,6 +30,7 @@ pub struct Objects {
     idle: Duration,
     /// By owner, so that what one message names is found in one place.
     shards: [Mutex<HashMap<Owner, Holdings>>; SHARDS],
+    journal: Arc<Journal>,
 }
 
 /// What belongs to one client.
@@ -69,9 +73,12 @@ impl InUse {
 }
 
 impl Objects {
-    pub(super) fn new(idle: Duration) -> Self {
-        let shards = Default::default();
-        Self { idle, shards }
+    pub(super) fn new(idle: Duration, journal: Arc<Journal>) -> Self {
+        Self {
+            idle,
+            shards: Default::default(),
+            journal,
+        }
     }
 
     /// The server has created a session. `None` if its id is too long to be remembered.
@@ -91,8 +98,11 @@ impl Objects {
                 connections: Arc::default(),
             }
         };
-        let session = sessions.entry(session.into()).or_insert_with(new);
-        Some(InUse(Arc::clone(&session.connections)))
+        let found = sessions.entry(session.into()).or_insert_with(new);
+        let in_use = InUse(Arc::clone(&found.connections));
+        drop(shard);
+        self.note(owner, session, now);
+        Some(in_use)
     }
 
     /// A client's connection uses a session, if the session is the client's.
@@ -130,14 +140,16 @@ impl Objects {
         let Some(holdings) = shard.get_mut(&owner) else {
             return;
         };
-        let session = holdings.sessions.get(session);
-        if let Some(session) = session
+        let found = holdings.sessions.get(session);
+        if let Some(found) = found
             && object.len() <= LONGEST
             && !object.contains('/')
         {
-            let sessions = vec![session.number];
+            let (sessions, used) = (vec![found.number], found.used);
             let root = Root { place, sessions };
             holdings.roots.insert(object.into(), root);
+            drop(shard);
+            self.note(owner, session, used);
         }
     }
 

@@ -14,6 +14,7 @@
 //! resource of each client that has sent an offer, and others may still send theirs to it.
 
 mod found;
+mod handed;
 mod path;
 
 use std::collections::{BTreeSet, HashMap};
@@ -23,6 +24,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use super::Owner;
+use super::handed::Journal;
 use super::quota::{Place, Quota};
 use found::{Found, note};
 pub use path::ResourcePath;
@@ -43,6 +45,7 @@ pub struct Resources {
     quota: Arc<Quota>,
     /// One lock for all: a stream takes a few requests in its whole life.
     state: Mutex<State>,
+    journal: Arc<Journal>,
 }
 
 #[derive(Debug, Default)]
@@ -89,12 +92,18 @@ pub enum ResourceLookup {
 }
 
 impl Resources {
-    pub(super) fn new(idle: Duration, most_per_owner: usize, quota: Arc<Quota>) -> Self {
+    pub(super) fn new(
+        idle: Duration,
+        most_per_owner: usize,
+        quota: Arc<Quota>,
+        journal: Arc<Journal>,
+    ) -> Self {
         Self {
             idle,
             most_per_owner,
             quota,
             state: Mutex::default(),
+            journal,
         }
     }
 
@@ -134,6 +143,7 @@ impl Resources {
             is_endpoint,
             used: now,
         };
+        self.journal.note(owner, || Some(resource.handed(now)));
         state.insert(owner, resource);
     }
 

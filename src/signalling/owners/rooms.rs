@@ -30,11 +30,15 @@ impl Owners {
         (session, handle): (i64, i64),
         change: impl FnOnce(&mut Entries),
     ) {
-        self.with_own(owner, session, |session| {
+        let used = self.with_own(owner, session, |session| {
             if let Some(handle) = session.handles.get_mut(&handle) {
                 change(&mut handle.attached.entered);
             }
+            session.used
         });
+        if let Some(used) = used {
+            self.note_session(owner, session, used);
+        }
     }
 
     /// What is found first in the handles of a client's session; none if it is not the client's.

@@ -18,6 +18,24 @@ pub struct Entry {
     pub room: RoomId,
 }
 
+/// The words that the plugins of Janus have for entering a room, and for what a client is there.
+const WORDS: [&str; 7] = [
+    "join",
+    "joinandconfigure",
+    "changeroom",
+    "watch",
+    "switch",
+    "publisher",
+    "subscriber",
+];
+
+impl Entry {
+    /// A word that an entry may have.
+    pub fn word(word: &str) -> Option<&'static str> {
+        WORDS.into_iter().find(|known| *known == word)
+    }
+}
+
 /// The handle has entered as many rooms as it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooMany;
@@ -35,6 +53,21 @@ impl Entries {
     /// The rooms in order.
     pub fn iter(&self) -> impl Iterator<Item = &Entry> {
         self.as_slice().iter()
+    }
+
+    /// Those of a handle in another process.
+    pub fn restored(rooms: impl Iterator<Item = Entry>, is_leaving: bool) -> Self {
+        let rooms: Arc<[Entry]> = rooms.take(MOST).collect();
+        let is_leaving = is_leaving && !rooms.is_empty();
+        Self {
+            rooms: Some(rooms).filter(|rooms| !rooms.is_empty()),
+            is_leaving,
+        }
+    }
+
+    /// Whether the client has asked to leave, and the server has not answered yet.
+    pub fn is_leaving(&self) -> bool {
+        self.is_leaving
     }
 
     /// Whether there are none.

@@ -19,6 +19,8 @@ pub struct Fetched {
     /// Unix time of the last success; 0 before the first.
     succeeded: AtomicU64,
     failures: AtomicU64,
+    /// Unix time at which they are to be fetched again; 0 if that is not known.
+    due: AtomicU64,
 }
 
 /// A request needs a key that is not there.
@@ -74,12 +76,23 @@ impl Fetched {
             requests,
             succeeded: never,
             failures: AtomicU64::new(0),
+            due: AtomicU64::new(0),
         })
     }
 
     /// Notes a fetch that succeeded.
     pub fn note_success(&self, now: UnixTime) {
         self.succeeded.store(now.0, Ordering::Relaxed);
+    }
+
+    /// Notes when the keys are to be fetched again.
+    pub fn note_due(&self, at: UnixTime) {
+        self.due.store(at.0, Ordering::Relaxed);
+    }
+
+    /// When they are to be fetched again.
+    pub fn due(&self) -> UnixTime {
+        UnixTime(self.due.load(Ordering::Relaxed))
     }
 
     /// Notes a fetch that failed.

@@ -67,7 +67,12 @@ impl Parameters {
         Self::sorted(form_urlencoded::parse(query).into_owned().collect())
     }
 
-    fn sorted(mut all: Vec<Parameter>) -> Self {
+    /// Each with its name.
+    pub(super) fn pairs(&self) -> &[Parameter] {
+        &self.0
+    }
+
+    pub(super) fn sorted(mut all: Vec<Parameter>) -> Self {
         all.sort();
         all.dedup();
         Self(all)
