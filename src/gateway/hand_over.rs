@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -13,6 +14,7 @@ use crate::auth;
 use crate::clock;
 use crate::serve::shared::SharedState;
 use crate::serve::snapshot::Snapshot;
+use crate::signalling::owners::{Handed, Owners};
 use crate::upgrade::HandedSocket;
 use crate::worker::{Command, Commander, SharedSocket};
 
@@ -56,9 +58,9 @@ impl Running {
         })
     }
 
-    /// Whose sessions there are now, by upstream.
-    pub fn sessions(&self) -> Vec<Sessions> {
-        sessions(&self.board.snapshot())
+    /// The sessions that are still used, by upstream.
+    pub fn used_sessions(&self) -> Vec<Sessions> {
+        by_upstream(&self.board.snapshot(), Owners::used)
     }
 }
 
@@ -84,7 +86,7 @@ impl HandOver {
         }
         let tokens = self.ask(Command::Tokens).await;
         Late {
-            sessions: sessions(&self.snapshot),
+            sessions: by_upstream(&self.snapshot, Owners::hand_over),
             tokens: auth::merge(tokens.into_iter().flatten()),
             failures: self.shared.auth_failures.hand_over(),
             challenges: self.shared.challenges.hand_over(),
@@ -129,12 +131,12 @@ impl HandOver {
     }
 }
 
-fn sessions(snapshot: &Snapshot) -> Vec<Sessions> {
+fn by_upstream(snapshot: &Snapshot, of: fn(&Owners, Instant) -> Vec<Handed>) -> Vec<Sessions> {
     let now = clock::monotonic();
     let upstreams = snapshot.upstreams.iter().filter_map(|upstream| {
         Some(Sessions {
             upstream: Box::from(&*upstream.spec.name),
-            sessions: upstream.owners.as_ref()?.hand_over(now),
+            sessions: of(upstream.owners.as_ref()?, now),
         })
     });
     upstreams.collect()

@@ -102,3 +102,40 @@ impl Predecessor {
         Ok(receiver)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is received from an old process of this format.
+    fn received(format: u32, document: &serde_json::Value) -> Vec<u32> {
+        let (ours, mut theirs) = StdStream::pair().unwrap();
+        let version = "9.9.9".to_owned();
+        frame::write(&mut theirs, &Hello { format, version }).unwrap();
+        frame::write(&mut theirs, document).unwrap();
+        let mut predecessor = Predecessor::greet(ours).unwrap();
+        let received = predecessor.receive().unwrap();
+        predecessor.ready().unwrap();
+        let hello: Hello = frame::read(&mut theirs).unwrap();
+        assert!(hello.is_understood());
+        let answer: Answer = frame::read(&mut theirs).unwrap();
+        assert!(matches!(answer, Answer::Ready));
+        received
+    }
+
+    #[test]
+    fn state_of_another_format_is_left_out() {
+        let state = serde_json::json!([7]);
+        let own = Hello::own().format;
+        assert_eq!(received(own, &state), [7]);
+        assert!(received(own + 1, &state).is_empty());
+        assert!(received(own, &serde_json::json!({ "other": 1 })).is_empty());
+    }
+
+    #[test]
+    fn an_old_process_that_ends_is_an_error() {
+        let (ours, theirs) = StdStream::pair().unwrap();
+        drop(theirs);
+        assert!(Predecessor::greet(ours).is_err());
+    }
+}

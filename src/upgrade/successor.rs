@@ -134,7 +134,11 @@ impl Successor {
     async fn exchange(&mut self, document: &impl Serialize) -> Result<(), UpgradeError> {
         if self.is_understood {
             // If it has failed already, its answer says why.
-            let _ = frame::send(&mut self.channel, document).await;
+            let sent = frame::send(&mut self.channel, document).await;
+            if sent.is_err_and(|error| error.kind() == io::ErrorKind::InvalidData) {
+                tracing::warn!("there are too many sessions and tokens to hand them over");
+                let _ = frame::send(&mut self.channel, &serde_json::json!({})).await;
+            }
         }
         match frame::receive::<Answer>(&mut self.channel).await {
             Ok(Answer::Prepared | Answer::Ready) => Ok(()),

@@ -20,6 +20,7 @@ mod acme_redirected;
 mod acme_renewal;
 mod acme_staging;
 mod acme_trouble;
+mod acme_upgrade;
 mod admin;
 mod balancers;
 mod certificates;

@@ -18,7 +18,8 @@ use super::upgrade::Replacement;
 /// How often the new process is told of what is left in this one.
 const REPORT: Duration = Duration::from_secs(1);
 
-/// How often it gets all sessions, so that it does not forget those that are only used here.
+/// How often it is told which sessions are used, so that it does not forget those that are only
+/// used here.
 const SESSIONS: Duration = Duration::from_secs(60);
 
 /// The name of the process in `ps` and `top`: at most 15 bytes.
@@ -69,7 +70,7 @@ pub(super) async fn replaced(
                 Some(change) = changes.recv() => Update::Sessions(change),
                 () = challenges.changed() => Update::Challenges(challenges.hand_over()),
                 _ = sessions.tick() => {
-                    for sessions in running.sessions() {
+                    for sessions in running.used_sessions() {
                         successor.tell(&Update::Sessions(sessions)).await;
                     }
                     continue;

@@ -29,6 +29,24 @@ pub enum Handed {
         /// Its handles, all of them.
         handles: Vec<HandedHandle>,
     },
+    /// A session that is still used, though perhaps only by a connection of the old process.
+    Used {
+        /// Whose it is.
+        owner: Owner,
+        /// Its id.
+        id: i64,
+        /// How long it has not been used.
+        idle: Duration,
+    },
+    /// The same of one that has a text as its id.
+    NamedUsed {
+        /// Whose it is.
+        owner: Owner,
+        /// Its id.
+        id: Box<str>,
+        /// How long it has not been used.
+        idle: Duration,
+    },
     /// A session that has ended.
     Ended {
         /// Whose it was.
@@ -133,6 +151,28 @@ impl Owners {
         all
     }
 
+    /// The sessions that there still are, with how long they have not been used. What is in them
+    /// may have changed in the other process meanwhile.
+    pub fn used(&self, now: Instant) -> Vec<Handed> {
+        let all = self.hand_over(now).into_iter();
+        let used = all.filter_map(|handed| match handed {
+            Handed::Session {
+                owner, id, idle, ..
+            } => Some(Handed::Used { owner, id, idle }),
+            Handed::Named {
+                owner, id, idle, ..
+            } => Some(Handed::NamedUsed { owner, id, idle }),
+            _ => None,
+        });
+        used.collect()
+    }
+
+    /// Notes when a session was used, if there is such a session of the client.
+    fn refresh(&self, owner: Owner, id: i64, used: Instant) -> bool {
+        let known = self.with_own(owner, id, |session| session.used = session.used.max(used));
+        known.is_some()
+    }
+
     /// Takes what another process hands over. What has no place here, because another client has
     /// it or there are too many, is left out.
     pub fn take(&self, handed: Handed, now: Instant) {
@@ -143,6 +183,10 @@ impl Owners {
                 idle,
                 handles,
             } => self.take_session((owner, id), handles, before(now, idle)),
+            Handed::Used { owner, id, idle } => _ = self.refresh(owner, id, before(now, idle)),
+            Handed::NamedUsed { owner, id, idle } => {
+                self.objects.refresh(owner, &id, before(now, idle));
+            }
             Handed::Ended { owner, id } => self.forget(owner, id),
             Handed::Named {
                 owner,
@@ -165,7 +209,7 @@ impl Owners {
     }
 
     fn take_session(&self, (owner, id): (Owner, i64), handed: Vec<HandedHandle>, used: Instant) {
-        if !self.keep(owner, id, used) {
+        if !self.refresh(owner, id, used) {
             let Ok(place) = self.reserve_session(owner) else {
                 return;
             };
@@ -186,7 +230,7 @@ impl Owners {
     }
 
     fn take_named(&self, (owner, id): (Owner, &str), objects: &[Box<str>], used: Instant) {
-        if !self.objects.has_session(owner, id, used) {
+        if !self.objects.refresh(owner, id, used) {
             let Ok(place) = self.reserve_session(owner) else {
                 return;
             };
@@ -320,6 +364,11 @@ mod tests {
         assert!(other.find(mallory, 1, Some(10), now).is_err());
         assert!(other.find(connection, 2, None, now).is_err());
         assert_eq!((other.sessions(), other.handles()), (1, 1));
+        // That it is still used changes nothing in it.
+        other.with_entries(alice, (1, 10), Entries::clear);
+        take(&other, &owners.used(now), now);
+        let found = other.find(alice, 1, Some(10), now).unwrap();
+        assert!(found.handle.unwrap().entered.is_empty());
         // Once more: nothing is counted twice.
         take(&other, &owners.hand_over(now), now);
         assert_eq!((other.sessions(), other.handles()), (1, 1));

@@ -41,6 +41,7 @@ impl Numbers {
     fn of(board: &Board) -> Self {
         let mut numbers = Self::default();
         numbers.process(board);
+        numbers.older(board);
         numbers.connections(board);
         numbers.overload(board);
         numbers.routes(&board.routes());
@@ -53,6 +54,21 @@ impl Numbers {
         numbers.deploys(&board.deploys());
         numbers.issuers(board);
         numbers
+    }
+
+    fn older(&mut self, board: &Board) {
+        let older = board.older();
+        let one = |value: usize| [(Labels::new(), value as f64)];
+        self.gauge(
+            "older_processes",
+            "Processes that an upgrade has replaced and that still drain",
+            one(older.processes),
+        );
+        self.gauge(
+            "older_connections",
+            "Connections that are open in them",
+            one(older.connections),
+        );
     }
 
     fn process(&mut self, board: &Board) {
@@ -73,17 +89,6 @@ impl Numbers {
             "draining",
             "1 while the gateway is stopping",
             one(f64::from(u8::from(board.is_draining()))),
-        );
-        let older = board.older();
-        self.gauge(
-            "older_processes",
-            "Processes that an upgrade has replaced and that still drain",
-            one(older.processes as f64),
-        );
-        self.gauge(
-            "older_connections",
-            "Connections that are open in them",
-            one(older.connections as f64),
         );
         let ready = f64::from(u8::from(board.unready().is_empty()));
         self.gauge("ready", "1 if /readyz answers 200", one(ready));

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::table::{Cell, code, mark, number, table, text};
-use super::board::{Board, Server};
+use super::board::{Board, Older, Server};
 use super::spoken::{bytes, grouped, spoken};
 use crate::clock::UnixTime;
 use crate::html::Text;
@@ -66,6 +66,17 @@ fn head(out: &mut String, board: &Board) {
             .map(|reason| format!("<p>{}</p>", Text(reason)))
             .collect();
         let _ = writeln!(out, "<div class=\"notice\">{lines}</div>");
+    }
+    let Older {
+        processes,
+        connections,
+    } = board.older();
+    if processes > 0 {
+        let _ = writeln!(
+            out,
+            "<div class=\"notice\"><p>Replaced by an upgrade and still draining: processes \
+             {processes}, connections {connections}</p></div>"
+        );
     }
     let counted = board.routes();
     let sum = |of: fn(&_) -> u64| counted.values().map(of).sum::<u64>();

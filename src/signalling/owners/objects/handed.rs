@@ -20,6 +20,22 @@ impl Objects {
         all
     }
 
+    /// Notes when a session was used, if there is such a session of the client.
+    pub(in crate::signalling::owners) fn refresh(
+        &self,
+        owner: Owner,
+        session: &str,
+        used: Instant,
+    ) -> bool {
+        let mut shard = self.shard(owner).lock();
+        let holdings = shard.get_mut(&owner);
+        let found = holdings.and_then(|holdings| holdings.sessions.get_mut(session));
+        found.is_some_and(|session| {
+            session.used = session.used.max(used);
+            true
+        })
+    }
+
     /// Writes a session as it is now to the journal.
     pub(super) fn note(&self, owner: Owner, session: &str, now: Instant) {
         self.journal.note(owner, || {
