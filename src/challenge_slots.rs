@@ -7,11 +7,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 use crate::addr::ClientGroup;
 use crate::clock;
+use crate::sync::{Mutex, MutexGuard};
 
 /// The number of slots. A CA validates from a handful of addresses.
 const MOST: usize = 16;
@@ -196,4 +196,5 @@ impl Drop for ChallengeSlot {
 }
 
 #[cfg(test)]
+#[path = "challenge_slots/tests.rs"]
 mod tests;

@@ -76,6 +76,7 @@ pub mod resolve;
 pub mod secret;
 pub mod slot;
 pub mod socket;
+pub mod sync;
 pub mod systemd;
 pub mod telemetry;
 pub mod tick;

@@ -7,15 +7,13 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
-
-use parking_lot::{Mutex, MutexGuard};
 
 use super::full::Full;
 use super::route_rates::RouteRates;
 use super::uses::ClientUses;
 use crate::limits::{Limits, Rate};
+use crate::sync::{AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering};
 
 /// The counts of one client, alone on their cache lines.
 #[derive(Debug, Default)]

@@ -2,9 +2,9 @@
 //! each other's descriptors.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::client::{ClientCounts, CountedClient};
+use crate::sync::{AtomicUsize, Ordering};
 
 /// Room for open files, shared by all workers.
 #[derive(Debug)]

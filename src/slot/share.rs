@@ -3,10 +3,9 @@
 //! A share depends on how much is still free, so there is room for each client that comes later. A
 //! client that is alone gets a fixed part of all.
 
-use std::sync::atomic::Ordering;
-
 use super::client::{CountedClient, UpstreamUse};
 use super::sockets::{MaxConnections, ServerRoom, Sockets};
+use crate::sync::Ordering;
 
 /// One client may have a third of what is free: a quarter of all, if the others have none.
 const CLIENT_DIVISOR: usize = 3;

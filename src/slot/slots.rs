@@ -2,10 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-
-use parking_lot::{Mutex, MutexGuard};
 
 use super::client::{ClientCounts, CountedClient, UnreadShare};
 use super::full::Full;
@@ -13,6 +10,7 @@ use crate::addr::{ClientAddr, ClientGroup};
 use crate::challenge_slots::ChallengeSlots;
 use crate::clock;
 use crate::limits::{Limits, Rate};
+use crate::sync::{AtomicUsize, Mutex, MutexGuard, Ordering};
 
 /// All slots of the gateway, shared by its workers. The list of clients is used when a connection
 /// opens and closes, not by a request.

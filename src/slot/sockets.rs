@@ -1,12 +1,10 @@
 //! Sockets to servers: how many there may be in all, and to each server.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Weak};
-
-use parking_lot::{Mutex, MutexGuard};
+use std::sync::{Arc, Weak, atomic};
 
 use super::client::UpstreamUse;
+use crate::sync::{AtomicUsize, Mutex, MutexGuard, Ordering};
 
 /// One server may have three times as many sockets as are free: three quarters of all, if the
 /// others have none. So there is always room for another server.
@@ -41,7 +39,8 @@ impl Sockets {
 
     /// The room of the server with this address, shared by all workers.
     pub fn server(self: &Arc<Self>, addr: &str) -> Arc<ServerRoom> {
-        static NUMBERS: AtomicUsize = AtomicUsize::new(0);
+        // No two orders of anything depend on it.
+        static NUMBERS: atomic::AtomicUsize = atomic::AtomicUsize::new(0);
         let mut servers = self.servers();
         if let Some(room) = servers.get(addr).and_then(Weak::upgrade) {
             return room;

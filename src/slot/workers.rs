@@ -1,7 +1,8 @@
 //! Open connections of each worker, by which new ones are distributed.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::sync::{AtomicUsize, Ordering};
 
 /// Open connections of each worker. Written when a connection opens and closes, not by a request.
 #[derive(Debug)]

@@ -31,6 +31,7 @@ const VOCABULARY: &[&str] = &[
     "secret",
     "slot",
     "socket",
+    "sync",
     "systemd",
     "tick",
 ];
@@ -54,6 +55,7 @@ const MAP: &[(&str, &[&str])] = &[
     ("registry", &[]),
     ("slot", &[]),
     ("socket", &[]),
+    ("sync", &[]),
     ("systemd", &[]),
     ("tick", &[]),
     ("telemetry", &[]),

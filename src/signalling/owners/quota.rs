@@ -2,11 +2,9 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use parking_lot::Mutex;
 
 use super::{Owner, SHARDS};
+use crate::sync::{AtomicUsize, Mutex, Ordering};
 
 /// Counts places.
 #[derive(Debug)]
