@@ -5,13 +5,31 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::handed::Sessions;
+use super::handed::{Late, Sessions};
+use crate::auth::HandedToken;
 use crate::clock;
+use crate::serve::shared::SharedState;
 use crate::serve::snapshot::Snapshot;
 use crate::tls::challenges::{Challenges, HandedChallenge, Offer};
 
 /// Challenges of orders that are under way in an older process.
 pub(super) type OlderOffers = Mutex<HashMap<HandedChallenge, Offer>>;
+
+/// Takes what the process that is replaced hands over last. Returns the tokens for each worker, and
+/// its challenges.
+pub(super) fn take(
+    late: Late,
+    snapshot: &Snapshot,
+    shared: &SharedState,
+) -> (Arc<[HandedToken]>, OlderOffers) {
+    for sessions in late.sessions {
+        take_sessions(snapshot, sessions);
+    }
+    shared.auth_failures.take(late.failures);
+    let offers = OlderOffers::default();
+    offer(&offers, &shared.challenges, late.challenges);
+    (late.tokens.into(), offers)
+}
 
 /// Takes sessions of an upstream that is still there and has the same protocol.
 pub(super) fn take_sessions(snapshot: &Snapshot, handed: Sessions) {

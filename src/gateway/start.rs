@@ -12,7 +12,7 @@ use super::handed::{Early, Late};
 use super::issuers::KeyTasks;
 use super::listeners::{self, distribute, worker_count};
 use super::memory_watch::MemoryWatch;
-use super::older::{OlderOffers, offer, take_sessions};
+use super::older::take;
 use super::prepare::{InForce, Prepared, prepare};
 use super::previous::Previous;
 use super::probes;
@@ -152,13 +152,7 @@ impl Gateway {
         let shared = SharedState::new(
             &snapshot, workers, tagger, challenges, resolver, access, audit,
         );
-        let older_offers = OlderOffers::default();
-        for sessions in late.sessions {
-            take_sessions(&snapshot, sessions);
-        }
-        shared.auth_failures.take(late.failures);
-        offer(&older_offers, &shared.challenges, late.challenges);
-        let tokens: Arc<[_]> = late.tokens.into();
+        let (tokens, older_offers) = take(late, &snapshot, &shared);
         let metrics: Vec<_> = (0..workers).map(|_| WorkerMetrics::new()).collect();
         let board = Board::new(
             metrics.clone(),

@@ -18,13 +18,10 @@ pub(super) async fn run(worker: Rc<Worker>) {
     let mut next = first;
     loop {
         timer.wait_until(next).await;
-<<<<<<< HEAD
-        ticks.pulse().tick(clock::monotonic());
-        clock::look();
-=======
         let now = clock::monotonic();
+        ticks.pulse().tick(now);
+        clock::look();
         worker.note_lag(now.saturating_duration_since(next), now);
->>>>>>> c57d820 (overload: handshakes, memory and late workers keep new work out)
         ticks.advance();
         let is_idle = !ticks.was_used();
         caught(|| sweep(&worker, UnixTime::now()));
