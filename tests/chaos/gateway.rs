@@ -73,19 +73,20 @@ impl Gateway {
     }
 
     fn command(&self, name: &str) -> Output {
+        self.begin(name).wait_with_output().unwrap()
+    }
+
+    /// A command about it that goes on meanwhile.
+    pub(crate) fn begin(&self, name: &str) -> Child {
         Command::new(original())
             .arg(name)
             .arg("--config")
             .arg(self.folder.join("gateway.toml"))
             .stdin(Stdio::null())
-            .output()
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
             .unwrap()
-    }
-
-    /// Whether it has a command.
-    pub(crate) fn has_command(&self, name: &str) -> bool {
-        let output = Command::new(original()).args([name, "--help"]).output();
-        output.unwrap().status.success()
     }
 
     /// Puts another program in the place of its binary.

@@ -101,7 +101,6 @@ struct Soak<'a> {
 impl Soak<'_> {
     /// A sample for each minute.
     fn pass(&mut self, length: Duration) -> Vec<Sample> {
-        let has_upgrades = self.gateway.has_command("upgrade");
         let begun = Instant::now();
         let mut samples = Vec::new();
         let mut seen = self.world.ledger.count();
@@ -112,11 +111,10 @@ impl Soak<'_> {
                 next_reload += RELOADS;
                 self.reload();
             }
-            if has_upgrades
-                && self
-                    .upgrades
-                    .first()
-                    .is_some_and(|at| begun.elapsed() > *at)
+            if self
+                .upgrades
+                .first()
+                .is_some_and(|at| begun.elapsed() > *at)
             {
                 self.upgrades.remove(0);
                 self.gateway.must(self.report, "upgrade", true);

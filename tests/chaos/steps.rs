@@ -38,6 +38,8 @@ enum Step {
     /// With a file that is broken.
     BrokenReload,
     Upgrade,
+    /// While a reload is under way.
+    UpgradeDuringReload,
     /// To a binary that is none, and once more to one that cannot read the file.
     BrokenUpgrade,
     /// A certificate becomes due.
@@ -67,7 +69,7 @@ fn timetable(length: Duration) -> Vec<(Duration, Step)> {
         (at(20), Step::KillJanus),
         (at(26), Step::StartJanus),
         (at(44), Step::Order),
-        (at(15), Step::Upgrade),
+        (at(15), Step::UpgradeDuringReload),
         (at(33), Step::BrokenUpgrade),
         // The order of a second before is under way.
         (at(45), Step::Upgrade),
@@ -95,7 +97,14 @@ pub(crate) fn run(report: &mut Report) {
     let ledger = Arc::<Ledger>::default();
     let folder = Folder::new("chaos");
     let [https, status, http] = free_ports();
-    let pebble = Pebble::start(&folder, Options::at([http, https]));
+    let pebble = Pebble::start(
+        &folder,
+        Options {
+            // So that an order is still under way when an upgrade comes.
+            takes_its_time: true,
+            ..Options::at([http, https])
+        },
+    );
     let janus_folder = Folder::new("chaos-janus");
     let janus_ports = free_ports();
     let janus = Process::janus(&janus_folder, janus_ports, "secret");
@@ -129,13 +138,13 @@ pub(crate) fn run(report: &mut Report) {
     scene.play();
     let after = again(&threads, &mut scene, load);
     scene.memory(before, after);
-    let orders = pebble.orders();
-    scene
-        .report
-        .row("orders at the CA", format!("{orders} for 2 certificates"));
-    scene
-        .report
-        .check(orders == 2, format!("{orders} orders for 2 certificates"));
+    let (orders, certificates) = (pebble.orders(), pebble.certificates());
+    scene.report.row(
+        "orders at the CA",
+        format!("{orders}, {certificates} certificates"),
+    );
+    let text = format!("{orders} orders and {certificates} certificates, instead of 2");
+    scene.report.check(orders == 2 && certificates == 2, text);
     scene.gateway.stop();
     ledger.judge(scene.report);
     scene.world.sockets.judge(scene.report);
@@ -159,11 +168,7 @@ fn again(threads: &Threads, scene: &mut Scene<'_>, load: Load) -> Usage {
 impl Scene<'_> {
     fn play(&mut self) {
         let (begun, length) = (Instant::now(), length());
-        let has_upgrades = self.gateway.has_command("upgrade");
         for (time, step) in timetable(length) {
-            if !has_upgrades && matches!(step, Step::Upgrade | Step::BrokenUpgrade) {
-                continue;
-            }
             thread::sleep((begun + time).saturating_duration_since(Instant::now()));
             self.step(step);
             println!(
@@ -190,6 +195,14 @@ impl Scene<'_> {
                 self.gateway.write(&text);
             }
             Step::Upgrade => self.upgrade(),
+            Step::UpgradeDuringReload => {
+                self.reloads += 1;
+                self.gateway.write(&self.setup.text(self.reloads));
+                let mut reload = self.gateway.begin("reload");
+                self.upgrade();
+                // It may have come too late: an upgrade reads the file itself.
+                reload.wait().unwrap();
+            }
             Step::BrokenUpgrade => self.break_upgrade(),
             Step::Order => {
                 let acme = self.setup.acme.as_mut().unwrap();
