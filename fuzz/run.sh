@@ -19,10 +19,14 @@ have c++ || install_packages g++
 have cargo-fuzz || cargo install cargo-fuzz --locked
 
 # Without a sanitizer this is a plain stable build. The gateway has no unsafe code, in
-# which one would find more; panics and overflows are found as they are.
-build=(--fuzz-dir fuzz --sanitizer none)
+# which one would find more; panics and overflows are found as they are. With
+# FUZZ_SANITIZER=address the libraries are looked at too, which needs nightly Rust.
+sanitizer=${FUZZ_SANITIZER:-none}
+cargo=(cargo)
+[ "$sanitizer" = none ] || cargo=(cargo +nightly)
+build=(--fuzz-dir fuzz --sanitizer "$sanitizer")
 for target in "${targets[@]}"; do
-    cargo fuzz build "${build[@]}" "$target"
+    "${cargo[@]}" fuzz build "${build[@]}" "$target"
 done
 
 programs=${CARGO_TARGET_DIR:-fuzz/target}/$(rustc -vV | sed -n 's/^host: //p')/release
@@ -40,7 +44,7 @@ failed=()
 for target in "${targets[@]}"; do
     # The first folder takes what is new; the others are only read.
     folders=("fuzz/corpus/$target")
-    options=(-max_total_time="$seconds" -timeout=5 -rss_limit_mb=1024 -print_final_stats=1 -verbosity=0)
+    options=(-max_total_time="$seconds" -timeout=5 -rss_limit_mb=2048 -print_final_stats=1 -verbosity=0)
     case $target in
         config)
             folders+=(tests/config/valid tests/config/invalid)

@@ -25,7 +25,7 @@ struct Endpoint {
 }
 
 /// Understands the body of a request.
-pub(super) type ReadBody = fn(&[u8]) -> Result<Request, CallError>;
+pub type ReadBody = fn(&[u8]) -> Result<Request, CallError>;
 
 const ENDPOINTS: [Endpoint; 3] = [
     Endpoint {
@@ -109,7 +109,7 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, CallError> {
 ///
 /// # Errors
 /// 404 with the list of what there is, 405 with the method that is right.
-pub(super) fn find(method: &Method, path: &str) -> Result<ReadBody, CallError> {
+pub fn find(method: &Method, path: &str) -> Result<ReadBody, CallError> {
     let at_path = || ENDPOINTS.iter().filter(|endpoint| endpoint.path == path);
     if let Some(found) = at_path().find(|endpoint| endpoint.method == *method) {
         return Ok(found.read);

@@ -4,8 +4,7 @@ use std::io;
 
 use rustls::PeerIncompatible;
 use rustls::server::{Accepted, Acceptor};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::host::HostName;
 
@@ -13,15 +12,17 @@ use crate::host::HostName;
 const MAX_HELLO: usize = 16 * 1024;
 
 /// A ClientHello and every byte that was read for it.
-pub(super) struct Hello {
-    pub(super) accepted: Accepted,
-    pub(super) bytes: Vec<u8>,
+pub struct Hello {
+    /// What the TLS library has read.
+    pub accepted: Accepted,
+    /// Every byte that was read.
+    pub bytes: Vec<u8>,
     /// Whether one read was enough.
-    pub(super) came_at_once: bool,
+    pub came_at_once: bool,
 }
 
 /// The first bytes of a client.
-pub(super) enum FirstBytes {
+pub enum FirstBytes {
     /// TLS.
     Hello(Box<Hello>),
     /// HTTP without TLS: the first byte is a letter.
@@ -54,7 +55,10 @@ impl Hello {
     ///
     /// # Errors
     /// If there is something else, or the ClientHello is too large.
-    pub(super) async fn read(stream: &mut TcpStream) -> io::Result<FirstBytes> {
+    pub async fn read<S>(stream: &mut S) -> io::Result<FirstBytes>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
         let mut acceptor = Acceptor::default();
         let mut bytes = Vec::with_capacity(2048);
         loop {
@@ -103,7 +107,7 @@ impl Hello {
     }
 
     /// Whether the client offers this protocol (ALPN).
-    pub(super) fn offers(&self, protocol: &[u8]) -> bool {
+    pub fn offers(&self, protocol: &[u8]) -> bool {
         self.accepted
             .client_hello()
             .alpn()
@@ -111,7 +115,7 @@ impl Hello {
     }
 
     /// The server name, if there is a valid one.
-    pub(super) fn sni(&self) -> Option<HostName> {
+    pub fn sni(&self) -> Option<HostName> {
         self.accepted.client_hello().server_name()?.parse().ok()
     }
 }

@@ -19,7 +19,8 @@ const V2_START: usize = 16;
 const V2_SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 
 /// What a balancer says at the beginning of a connection.
-pub(super) enum Header {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Header {
     /// The client's address.
     Client(PeerAddr),
     /// The connection is the balancer's own (`LOCAL`, `UNKNOWN`), such as a health check.
@@ -32,7 +33,7 @@ pub(super) enum Header {
 ///
 /// # Errors
 /// If there is something else than a valid header.
-pub(super) async fn read<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Header> {
+pub async fn read<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Header> {
     let mut start = [0; V2_SIGNATURE.len()];
     let began = match stream.read(&mut start).await {
         Ok(bytes) => bytes,
