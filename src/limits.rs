@@ -30,6 +30,8 @@ pub struct Limits {
     pub polls_per_client: usize,
     /// Refused messages of one WebSocket; more close it with 1008.
     pub refusals_per_tunnel: Rate,
+    /// Messages of a client over one WebSocket whose messages are judged; it is read no faster.
+    pub messages_per_tunnel: Rate,
     /// Networks to which the limits per client do not apply.
     pub exempt: NetworkSet,
     /// The time from the first byte of a request head, or of a TLS handshake, to the last.
@@ -75,6 +77,12 @@ impl Default for Limits {
             polls_per_client: 5_000,
             // A page that asks for what it may not do, and shows it, goes on; a search ends.
             refusals_per_tunnel: Rate::new(20, Duration::from_secs(10)),
+            // An application server has the messages of all its users on one WebSocket. No media
+            // server handles more for long; a class that joins at once is the burst.
+            messages_per_tunnel: Rate {
+                burst: NonZeroU32::new(20_000),
+                ..Rate::new(2_000, Duration::from_secs(1))
+            },
             // Local tools and health checks must work while other clients are being rejected.
             exempt: ["127.0.0.0/8", "::1"]
                 .iter()
@@ -143,6 +151,12 @@ impl Rate {
         } else {
             Err(Duration::from_micros(next - room_until))
         }
+    }
+
+    /// Uses some events, whether they are available or not, and returns the new `full_at`.
+    pub fn spend(self, full_at: u64, now: u64, events: u32) -> u64 {
+        let cost = self.cost().saturating_mul(u64::from(events));
+        full_at.max(now).saturating_add(cost)
     }
 
     /// How many events are used.

@@ -108,14 +108,15 @@ impl WorkerView {
             // Application servers are admitted by address, and connect again to their sessions.
             Protocol::Kurento => Owner::of_address(client),
         });
-        let refusals = self.snapshot.limits.refusals_per_tunnel;
+        let limits = &self.snapshot.limits;
+        let messages = (!limits.exempts(client)).then_some(limits.messages_per_tunnel);
         let size = self.message_size(route);
         Box::new(Judge::new(
             (inspector, observer),
             verifier,
             owner,
             size,
-            refusals,
+            (limits.refusals_per_tunnel, messages),
         ))
     }
 }

@@ -51,6 +51,22 @@ impl Observer for MessageObserver {
         }
     }
 
+    fn slowed(&self) {
+        self.counts.tunnels_slowed.inc();
+        let mut upstream = String::new();
+        self.exchange
+            .note(|line| upstream = line.upstream.as_deref().unwrap_or_default().to_owned());
+        let client = self.exchange.client();
+        summed("messages_per_tunnel", &upstream.clone(), move |times| {
+            tracing::warn!(
+                upstream,
+                times,
+                %client,
+                "a client sends more messages than limits.messages_per_tunnel and is slowed down"
+            );
+        });
+    }
+
     fn credentials_rejected(&self, RejectedKey { key, setting }: RejectedKey) {
         let mut upstream = String::new();
         self.exchange

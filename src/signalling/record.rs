@@ -18,6 +18,9 @@ pub trait Observer {
 
     /// More documents were refused than may be, so that the connection is closed.
     fn too_many_refused(&self) {}
+
+    /// The client has sent more messages than `limits.messages_per_tunnel`, and has to wait.
+    fn slowed(&self) {}
 }
 
 /// The key of an upstream that names a file with the wrong secret.

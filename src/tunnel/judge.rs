@@ -23,6 +23,7 @@ pub struct Judge<I, O> {
     owner: Owner,
     message_size: usize,
     refusal_rate: Rate,
+    message_rate: Option<Rate>,
     /// When all refusals are available again, in microseconds since `since`.
     refusals_full_at: u64,
     since: Instant,
@@ -30,13 +31,14 @@ pub struct Judge<I, O> {
 
 impl<I: Inspector, O: Observer> Judge<I, O> {
     /// For the messages of this owner, of at most `message_size` bytes. If more are refused than
-    /// the rate allows, the tunnel is closed.
+    /// the first rate allows, the tunnel is closed; the client is read no faster than the second
+    /// one.
     pub fn new(
         (inspector, observer): (I, O),
         verifier: Rc<dyn TokenVerifier>,
         owner: Owner,
         message_size: usize,
-        refusal_rate: Rate,
+        (refusal_rate, message_rate): (Rate, Option<Rate>),
     ) -> Self {
         Self {
             inspector,
@@ -45,6 +47,7 @@ impl<I: Inspector, O: Observer> Judge<I, O> {
             owner,
             message_size,
             refusal_rate,
+            message_rate,
             refusals_full_at: 0,
             since: clock::monotonic(),
         }
@@ -53,6 +56,16 @@ impl<I: Inspector, O: Observer> Judge<I, O> {
     /// The largest message in bytes.
     pub(super) fn message_size(&self) -> usize {
         self.message_size
+    }
+
+    /// How fast the client may send; `None`: as fast as it likes.
+    pub(super) fn message_rate(&self) -> Option<Rate> {
+        self.message_rate
+    }
+
+    /// Notes that the client has to wait, for the first time.
+    pub(super) fn note_slowed(&self) {
+        self.observer.slowed();
     }
 
     /// Counts a refused message. `false` if there are too many.

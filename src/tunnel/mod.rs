@@ -15,6 +15,7 @@ mod flow;
 pub mod frames;
 mod judge;
 pub mod messages;
+mod pace;
 pub mod raw;
 mod side;
 pub mod understood;

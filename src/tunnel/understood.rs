@@ -10,6 +10,8 @@
 //! and a side that does not answer is closed. Close codes are carried over. A side is read only
 //! while the other takes what it has sent. An idle tunnel owns no buffer.
 
+mod late;
+
 use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
@@ -23,6 +25,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::control::{CloseReason, TunnelControl};
 use super::judge::Judge;
 use super::messages::{Closed, Event, FrameError, Role};
+use super::pace::Pace;
 use super::side::Side;
 use super::verifier::{TokenResult, Waiting};
 use crate::pulse::Activity;
@@ -62,6 +65,10 @@ const UNREADABLE: &str = "the messages of the other side cannot be read";
 
 const BUFFER_SIZE: usize = 32 * 1024;
 
+/// How often each side is read before the other tunnels of the worker have a turn: a few thousand
+/// messages, which take a few milliseconds.
+const ROUNDS: u32 = 4;
+
 thread_local! {
     /// Shared by all tunnels of a worker: what is read is judged at once.
     static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; BUFFER_SIZE].into());
@@ -78,6 +85,8 @@ pub struct Understood<C, U, K, I, O> {
     control: Registered<TunnelControl>,
     /// The client's message that waits, and with it everything that the client sends later.
     waiting: Option<Box<Waiting>>,
+    /// How fast the client may send; `None`: as fast as it likes.
+    pace: Option<Box<Pace>>,
     exchange: Rc<Exchange>,
     closing: Option<Alarm>,
     half_closed: Option<Alarm>,
@@ -106,12 +115,14 @@ where
         kept: K,
     ) -> Self {
         exchange.set_tunnel();
+        let pace = judge.message_rate().map(|rate| Box::new(Pace::new(rate)));
         let mut tunnel = Self {
             client: Side::new(client, Role::Client, judge.message_size()),
             upstream: Side::new(upstream, Role::Server, SERVER_MESSAGE_SIZE),
             judge,
             control,
             waiting: None,
+            pace,
             exchange,
             closing: None,
             half_closed: None,
@@ -132,14 +143,20 @@ where
         }
         self.recheck();
         let mut has_moved = false;
-        loop {
+        for round in 1.. {
             self.write(cx);
-            let up = self.settle(cx) || self.read(cx, Direction::ToServer);
+            let is_late = self.settle(cx) || self.resume(cx);
+            let up = is_late || self.read(cx, Direction::ToServer);
             let down = self.read(cx, Direction::ToClient);
             if !up && !down {
                 break;
             }
             has_moved = true;
+            if round == ROUNDS {
+                // The other tunnels of the worker come first.
+                cx.waker().wake_by_ref();
+                break;
+            }
         }
         if self.heartbeat.is_due(cx) {
             self.beat();
@@ -197,7 +214,7 @@ where
     /// Reads a side once and judges what it has sent. `false` if it has to be waited for.
     fn read(&mut self, cx: &mut Context<'_>, direction: Direction) -> bool {
         let may_read = match direction {
-            Direction::ToServer => self.waiting.is_none() && may_read(&self.client, &self.upstream),
+            Direction::ToServer => !self.is_client_held() && may_read(&self.client, &self.upstream),
             Direction::ToClient => may_read(&self.upstream, &self.client),
         };
         may_read
@@ -245,11 +262,21 @@ where
     }
 
     fn take_frames(&mut self, direction: Direction, mut bytes: &mut [u8]) {
+        let is_client = direction == Direction::ToServer;
+        if let Some(pace) = self.pace.as_mut().filter(|_| is_client) {
+            pace.look();
+        }
         loop {
+            if is_client && !self.has_room(bytes) {
+                return;
+            }
             let event = match direction {
                 Direction::ToServer => self.client.reader.next(&mut bytes),
                 Direction::ToClient => self.upstream.reader.next(&mut bytes),
             };
+            if let Some(pace) = self.pace.as_mut().filter(|_| is_client) {
+                pace.spend(self.client.reader.take_frames());
+            }
             match event {
                 Ok(Some(event)) => self.handle(direction, event),
                 Ok(None) => return,
@@ -258,9 +285,7 @@ where
             if self.is_judged(direction) {
                 return;
             }
-            if direction == Direction::ToServer
-                && let Some(waiting) = &mut self.waiting
-            {
+            if is_client && let Some(waiting) = &mut self.waiting {
                 waiting.rest = bytes.to_vec();
                 return;
             }
@@ -389,7 +414,7 @@ where
     /// Looks whether both sides are still there.
     fn beat(&mut self) {
         self.heartbeat.reset(HEARTBEAT);
-        if self.waiting.is_some() {
+        if self.is_client_held() {
             // It is not being read.
             self.client.hear();
         }

@@ -57,6 +57,7 @@ mod lockout;
 mod log_level;
 mod lost_rooms;
 mod lying_upstreams;
+mod message_rates;
 mod message_rules;
 mod message_tokens;
 mod metrics;

@@ -219,6 +219,11 @@ section! {
         /// More close it with 1008, and the next handshakes of its client get 429 for a while. That
         /// a session or an object is unknown does [not count](messages.md#refusals).
         refusals_per_tunnel: Rate;
+        /// Messages of a client over one WebSocket, where [messages](messages.md) are judged. A
+        /// client that sends more is not closed: it is read no faster than this, so that it has to
+        /// wait until it can send more. Pings and the fragments of a message count as well. The
+        /// WebSockets of clients in [`exempt`](#limitsexempt) have no such limit.
+        messages_per_tunnel: Rate;
         /// How long connections are still accepted after SIGTERM, while `/readyz` answers 503: time
         /// for a load balancer to notice, before connections to this gateway fail. New
         /// [sessions](operating.md#a-stop) are refused already.

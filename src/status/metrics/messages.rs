@@ -41,6 +41,10 @@ impl Numbers {
         let renewals = renewals.filter(|(_, n)| *n > 0);
         let help = "Permissions that were renewed by a token in a message";
         self.counter("message_token_renewals", help, renewals);
+        let slowed = board.upstreams().into_iter();
+        let slowed = slowed.map(|(name, counts)| (of(&name), counts.sum(|c| &c.tunnels_slowed)));
+        let help = "WebSockets whose client has sent more messages than it may, and had to wait";
+        self.counter("tunnels_slowed", help, slowed.filter(|(_, n)| *n > 0));
     }
 
     /// What clients have at upstreams, as far as the gateway knows whose it is.

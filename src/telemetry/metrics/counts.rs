@@ -163,4 +163,6 @@ pub struct UpstreamCounts {
     pub messages_refused: ByMessageClass,
     /// Permissions that were renewed by a token in a message.
     pub token_renewals: Count,
+    /// WebSockets whose client was slowed down by `limits.messages_per_tunnel`.
+    pub tunnels_slowed: Count,
 }

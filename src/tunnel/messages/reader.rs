@@ -23,6 +23,8 @@ pub struct Reader {
     control: Vec<u8>,
     /// The largest message.
     limit: usize,
+    /// Frames whose heads were read since they were last asked for.
+    frames: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +55,13 @@ impl Reader {
             is_in_message: false,
             control: Vec::new(),
             limit,
+            frames: 0,
         }
+    }
+
+    /// How many frames have begun since the last call.
+    pub fn take_frames(&mut self) -> u32 {
+        std::mem::take(&mut self.frames)
     }
 
     /// Takes bytes from the front of `input` up to the next event. `None` if there is none yet;
@@ -117,6 +125,7 @@ impl Reader {
 
     /// Checks a complete head.
     fn frame(&mut self, length: usize) -> Result<Frame, FrameError> {
+        self.frames = self.frames.saturating_add(1);
         let [first, second, ..] = self.head;
         let is_masked = second & MASKED != 0;
         let (opcode, is_final) = (first & OPCODE, first & FIN != 0);

@@ -1,3 +1,4 @@
+mod pace;
 mod tokens;
 
 use std::sync::Arc;
@@ -166,8 +167,13 @@ fn grant() -> Grant {
 }
 
 /// A tunnel whose sockets hold this many bytes.
-#[expect(clippy::disallowed_methods, reason = "a test has no list of tasks")]
 fn setup(room: usize) -> Setup {
+    setup_at(room, None)
+}
+
+/// The same for a client that may send at this rate.
+#[expect(clippy::disallowed_methods, reason = "a test has no list of tasks")]
+fn setup_at(room: usize, message_rate: Option<Rate>) -> Setup {
     let (client, client_end) = duplex(room);
     let (server, server_end) = duplex(room);
     let ticks = Ticks::new();
@@ -189,7 +195,7 @@ fn setup(room: usize) -> Setup {
         Rc::<Verifier>::clone(&verifier),
         Owner::of_connection(1),
         1000,
-        refusals,
+        (refusals, message_rate),
     );
     let tunnel = Understood::new(
         (client_end, Bytes::new()),
@@ -212,6 +218,7 @@ fn setup(room: usize) -> Setup {
 
 fn run(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
         .build()
         .unwrap();
     tokio::task::LocalSet::new().block_on(&runtime, test);
