@@ -8,9 +8,11 @@ pub(super) fn ready(running: &Running) {
     systemd::ready(&state("accepting", running));
 }
 
-/// Says that the gateway is alive, and what is open.
+/// Says that the gateway is alive, unless a worker has stalled, and what is open.
 pub(super) fn report(doing: &str, running: &Running) {
-    systemd::alive();
+    if running.stalled_workers() == 0 {
+        systemd::alive();
+    }
     systemd::status(&state(doing, running));
 }
 
