@@ -32,6 +32,7 @@ mod deploy;
 mod early;
 mod expiry;
 mod h2;
+mod health;
 mod hostile;
 mod issuer;
 mod janus;
