@@ -149,8 +149,8 @@ impl Soak<'_> {
         let ms = |time: Duration| format!("{:.1} ms", time.as_secs_f64() * 1e3);
         let (p50, p99) = (ms(latency.p50), ms(latency.p99));
         println!(
-            "    minute {minute}: {usage}, {processes} processes, {requests} requests, {lost} lost, \
-             {latency}"
+            "    minute {minute}: {usage}, {processes} processes, {requests} requests, \
+             {lost} lost, {latency}"
         );
         self.report.cells(&[
             &minute,

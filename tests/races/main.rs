@@ -1,8 +1,8 @@
 //! What several workers write, run by loom in every order that its model of memory allows. The
 //! modules are those of the gateway, compiled with other atomics and locks (`sync.rs`).
 //!
-//! This is a program of its own: with the harness of tests, the modules' own tests would run without
-//! a model. It takes names as tests do, `--exact NAME` or a part of it, and `--list`.
+//! This is a program of its own: with the harness of tests, the modules' own tests would run
+//! without a model. It takes names as tests do, `--exact NAME` or a part of it, and `--list`.
 #![allow(
     dead_code,
     unreachable_pub,

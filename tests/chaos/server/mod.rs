@@ -64,7 +64,8 @@ impl Server {
         http::serve(self, stream).await
     }
 
-    /// Whether this answer is one of those that it resets; it alternates between all and half of it.
+    /// Whether this answer is one of those that it resets; it alternates between all and half of
+    /// it.
     fn resets(&self) -> Option<bool> {
         if self.manner != Manner::ResetsEveryThird {
             return None;
