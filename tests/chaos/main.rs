@@ -14,6 +14,7 @@ mod client;
 mod gateway;
 mod latency;
 mod ledger;
+mod link;
 mod load;
 mod peers;
 mod report;
@@ -37,11 +38,16 @@ struct Case {
     run: fn(&mut Report),
 }
 
-const CASES: [Case; 3] = [
+const CASES: [Case; 4] = [
     Case {
         name: "load",
         is_usual: true,
         run: steps::run,
+    },
+    Case {
+        name: "link",
+        is_usual: true,
+        run: link::run,
     },
     Case {
         name: "peers",

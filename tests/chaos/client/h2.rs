@@ -1,13 +1,16 @@
 //! HTTP/2 as a client: many streams on one connection, and another connection when that one ends.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use h2::Reason;
 use h2::client::SendRequest;
+use h2::ext::Protocol;
 use http::{Method, Request};
 use tokio::sync::Mutex;
 
+use super::stream::Stream;
 use super::{Door, Failure, PATIENCE, Response};
 
 /// A client whose requests share a connection.
@@ -47,6 +50,31 @@ impl Client {
                 Ok(Ok(response)) => return Ok(response),
             }
         }
+    }
+
+    /// Opens a WebSocket on a stream; an error says why there is none.
+    pub(crate) async fn websocket(&self, path: &str) -> Result<Stream, String> {
+        let connected = self.connected().await;
+        let mut sender = connected.map_err(|failure| failure.to_string())?;
+        let request = Request::builder()
+            .method(Method::CONNECT)
+            .uri(format!("https://localhost{path}"))
+            .extension(Protocol::from_static("websocket"))
+            .header("sec-websocket-version", "13")
+            .body(())
+            .unwrap();
+        // The gateway's settings, which allow it, come after the handshake.
+        while !sender.is_extended_connect_protocol_enabled() {
+            sender = sender.ready().await.map_err(|error| error.to_string())?;
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let sent = sender.send_request(request, false);
+        let (response, send) = sent.map_err(|error| error.to_string())?;
+        let response = response.await.map_err(|error| error.to_string())?;
+        if response.status() != http::StatusCode::OK {
+            return Err(format!("status {}", response.status()));
+        }
+        Ok(Stream::new(send, response.into_body()))
     }
 
     async fn connected(&self) -> Result<SendRequest<Bytes>, Failure> {

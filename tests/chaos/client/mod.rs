@@ -3,6 +3,7 @@
 pub(crate) mod frames;
 pub(crate) mod h1;
 pub(crate) mod h2;
+mod stream;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};

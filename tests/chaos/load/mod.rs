@@ -34,6 +34,8 @@ pub(crate) struct Size {
     /// WebSockets whose bytes pass as they are, and those whose messages are judged.
     pub(crate) raw: usize,
     pub(crate) understood: usize,
+    /// WebSockets on streams of HTTP/2, ten on each connection.
+    pub(crate) streams: usize,
     /// How long a WebSocket stays open at most; as long as the load lasts, without it.
     pub(crate) lifetime: Option<Duration>,
     /// Clients of the real Janus, over REST and by WebSocket.
@@ -84,7 +86,7 @@ impl World {
 }
 
 /// From 0 to 1.
-fn chance() -> f64 {
+pub(crate) fn chance() -> f64 {
     (RandomState::new().hash_one(0) % 1000) as f64 / 1000.0
 }
 
@@ -100,7 +102,7 @@ impl Load {
             world: Arc::clone(world),
             tasks,
         };
-        load.is_open(size.raw + size.understood);
+        load.is_open(size.raw + size.understood + size.streams);
         load
     }
 

@@ -13,13 +13,15 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use super::super::client::frames::{Frame, Frames};
-use super::super::client::{PATIENCE, h1};
+use super::super::client::{PATIENCE, h1, h2};
 use super::super::latency::Latency;
 use super::super::report::Report;
 use super::{Size, World, chance};
 
 /// So many clients connect at a time in the beginning.
 const AT_A_TIME: usize = 64;
+/// WebSockets on one connection of HTTP/2.
+const STREAMS: usize = 10;
 
 /// What has become of WebSockets.
 #[derive(Debug, Default)]
@@ -41,6 +43,8 @@ pub(crate) struct SocketCounts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Peer {
     Echo,
+    /// The same on a stream of HTTP/2.
+    EchoOverH2,
     Janus,
     RealJanus,
 }
@@ -49,14 +53,20 @@ pub(super) fn start(world: &Arc<World>, size: Size) -> Vec<JoinHandle<()>> {
     let turns = Arc::new(Semaphore::new(AT_A_TIME));
     let of = |count, peer| std::iter::repeat_n(peer, count);
     let peers = of(size.raw, Peer::Echo)
+        .chain(of(size.streams, Peer::EchoOverH2))
         .chain(of(size.understood, Peer::Janus))
         .chain(of(size.real_janus, Peer::RealJanus));
+    let mut shared = Arc::new(h2::Client::new(&world.door, 0));
     peers
         .enumerate()
         .map(|(number, peer)| {
+            if number % STREAMS == 0 {
+                shared = Arc::new(h2::Client::new(&world.door, number));
+            }
             let plan = Plan {
                 number,
                 peer,
+                shared: Arc::clone(&shared),
                 lifetime: size.lifetime,
             };
             tokio::spawn(keep(Arc::clone(world), Arc::clone(&turns), plan))
@@ -65,23 +75,25 @@ pub(super) fn start(world: &Arc<World>, size: Size) -> Vec<JoinHandle<()>> {
 }
 
 /// What a client with a WebSocket does.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Plan {
     number: usize,
     peer: Peer,
+    /// The connection of those on streams.
+    shared: Arc<h2::Client>,
     lifetime: Option<Duration>,
 }
 
 /// Opens a WebSocket and talks; and opens another when its time is over, or when its server has
 /// been down.
 async fn keep(world: Arc<World>, turns: Arc<Semaphore>, plan: Plan) {
-    let Plan { number, peer, .. } = plan;
+    let peer = plan.peer;
     while !world.is_stopped() {
         let begun = Instant::now();
         let counts = &world.sockets;
         let opened = {
             let _turn = turns.acquire().await;
-            open(&world, number, peer).await
+            open(&world, &plan).await
         };
         let result = match opened {
             Ok(mut socket) => {
@@ -115,13 +127,44 @@ struct Socket<'a> {
     ids: Value,
 }
 
-async fn open(world: &World, number: usize, peer: Peer) -> io::Result<Socket<'_>> {
-    let (path, protocol) = match peer {
-        Peer::Echo => ("/echo", ""),
+async fn open<'a>(world: &'a World, plan: &Plan) -> io::Result<Socket<'a>> {
+    let peer = plan.peer;
+    let frames = match peer {
+        Peer::EchoOverH2 => {
+            let opened = tokio::time::timeout(PATIENCE, plan.shared.websocket("/echo"));
+            let stream = opened.await.map_err(|_| late())?;
+            Frames::client(stream.map_err(io::Error::other)?, BytesMut::new())
+        }
+        _ => switch(world, plan).await?,
+    };
+    let mut socket = Socket {
+        world,
+        frames,
+        peer,
+        sent: 0,
+        ids: json!({}),
+    };
+    match peer {
+        Peer::Echo | Peer::EchoOverH2 => {}
+        Peer::Janus => socket.attach().await?,
+        // Keep-alives are of sessions alone.
+        Peer::RealJanus => socket.make_session().await?,
+    }
+    Ok(socket)
+}
+
+fn late() -> io::Error {
+    io::ErrorKind::TimedOut.into()
+}
+
+/// The handshake over HTTP/1.1.
+async fn switch(world: &World, plan: &Plan) -> io::Result<Frames> {
+    let (path, protocol) = match plan.peer {
+        Peer::Echo | Peer::EchoOverH2 => ("/echo", ""),
         Peer::Janus => ("/ws", "Sec-WebSocket-Protocol: janus-protocol\r\n"),
         Peer::RealJanus => ("/real-ws", "Sec-WebSocket-Protocol: janus-protocol\r\n"),
     };
-    let mut stream = world.door.h1(number).await?;
+    let mut stream = world.door.h1(plan.number).await?;
     let request = format!(
         "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{protocol}\r\n"
@@ -130,26 +173,14 @@ async fn open(world: &World, number: usize, peer: Peer) -> io::Result<Socket<'_>
     stream.flush().await?;
     let mut buffer = BytesMut::new();
     let head = h1::read_head(&mut stream, &mut buffer);
-    let late = |_| io::Error::from(io::ErrorKind::TimedOut);
-    let head = tokio::time::timeout(PATIENCE, head).await.map_err(late)??;
+    let head = tokio::time::timeout(PATIENCE, head)
+        .await
+        .map_err(|_| late())??;
     let status = head.map_or(0, |head| head.status);
     if status != 101 {
         return Err(io::Error::other(format!("status {status}")));
     }
-    let mut socket = Socket {
-        world,
-        frames: Frames::client(stream, buffer),
-        peer,
-        sent: 0,
-        ids: json!({}),
-    };
-    match peer {
-        Peer::Echo => {}
-        Peer::Janus => socket.attach().await?,
-        // Keep-alives are of sessions alone.
-        Peer::RealJanus => socket.make_session().await?,
-    }
-    Ok(socket)
+    Ok(Frames::client(stream, buffer))
 }
 
 impl Socket<'_> {
@@ -182,7 +213,7 @@ impl Socket<'_> {
             }
             let sent = Instant::now();
             let message = match self.peer {
-                Peer::Echo => json!({"echo": "this"}),
+                Peer::Echo | Peer::EchoOverH2 => json!({"echo": "this"}),
                 Peer::Janus => json!({"janus": "message", "body": {"request": "configure"}}),
                 Peer::RealJanus => json!({"janus": "keepalive"}),
             };

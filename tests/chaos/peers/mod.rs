@@ -28,6 +28,8 @@ const SIZE: Size = Size {
     few: 0,
     polls: 0,
     raw: 500,
+    // nginx has none.
+    streams: 0,
     understood: 0,
     lifetime: None,
     real_janus: 0,
