@@ -17,9 +17,6 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 /// How often a drain logs what is left.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
-/// And what part of the time that is left passes before it does so again.
-const LOG_PART: u32 = 60;
-
 /// How a gateway ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Drain {
@@ -66,7 +63,7 @@ impl Drain {
         self.delay.saturating_add(open)
     }
 
-    fn times(&self) -> DrainTimes {
+    pub(super) fn times(&self) -> DrainTimes {
         DrainTimes {
             requests: self.requests,
             tunnels: self.tunnels,
@@ -81,11 +78,6 @@ impl Running {
     /// other processes that share the store.
     pub fn stop_orders(&mut self) {
         self.services.stop();
-    }
-
-    /// How the gateway ends when another process has replaced it.
-    pub fn drain_replaced(&self) -> Drain {
-        Drain::replaced(&self.config.limits)
     }
 
     /// How the gateway ends if nothing follows.
@@ -134,7 +126,7 @@ impl Running {
     }
 
     /// New sessions at servers whose messages are judged are refused in the words of the protocol.
-    fn refuse_sessions(&self) {
+    pub(super) fn refuse_sessions(&self) {
         let snapshot = self.board.snapshot();
         let owners = snapshot.upstreams.iter();
         for owners in owners.filter_map(|upstream| upstream.owners.as_ref()) {
@@ -152,8 +144,7 @@ impl Running {
             if left.is_some_and(|left| left.is_zero()) {
                 break;
             }
-            let pause = LOG_INTERVAL.max(left.unwrap_or_default() / LOG_PART);
-            if now.saturating_duration_since(logged) >= pause {
+            if now.saturating_duration_since(logged) >= LOG_INTERVAL {
                 logged = now;
                 tracing::info!(
                     connections = self.connections(),

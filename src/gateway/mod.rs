@@ -38,5 +38,6 @@ pub use hand_over::HandOver;
 pub use handed::{Early, Late, Sessions, Update};
 pub use running::Running;
 pub use start::Gateway;
+pub use succeeded::ReplacedDrain;
 pub use unreached::unreached_certificates;
 pub use watch::FILE_CHECK_INTERVAL;

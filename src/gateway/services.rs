@@ -22,6 +22,8 @@ pub(super) struct CertServices {
     pub(super) challenges: Arc<Challenges>,
     looks: Looks,
     tasks: CertTasks,
+    /// Another process orders and deploys, or none does any more.
+    is_stopped: bool,
 }
 
 impl CertServices {
@@ -39,6 +41,7 @@ impl CertServices {
             challenges,
             looks: Looks { orders, hub },
             tasks,
+            is_stopped: false,
         }
     }
 
@@ -70,11 +73,14 @@ impl CertServices {
         Ok(self.tasks.plan(config.acme.as_ref()))
     }
 
-    /// Starts the tasks of a plan.
+    /// Starts the tasks of a plan, unless they have been stopped.
     ///
     /// # Errors
     /// If there are certificates to order and this is not called on a runtime.
     pub(super) fn start(&mut self, plan: Plan, config: &Config) -> io::Result<()> {
+        if self.is_stopped {
+            return Ok(());
+        }
         if config.acme.is_some() {
             Handle::try_current().map_err(io::Error::other)?;
         }
@@ -92,8 +98,9 @@ impl CertServices {
         self.tasks.renew(name, mode)
     }
 
-    /// Stops ordering certificates.
+    /// Stops ordering certificates, for good.
     pub(super) fn stop(&mut self) {
+        self.is_stopped = true;
         self.tasks.stop();
     }
 

@@ -1,26 +1,112 @@
 //! Both sides of an upgrade that has succeeded: what the process that drains still says, and what
 //! becomes of it in the process that has replaced it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::drain::{CLOSE_GRACE, Drain};
 use super::handed::Update;
 use super::older::{offer, take_sessions};
 use super::running::Running;
 use crate::clock;
 use crate::status::board::Older;
+use crate::worker::Command;
 
-/// How often it is looked whether an order has ended.
-const CHECK_INTERVAL: Duration = Duration::from_millis(100);
+/// How often a drain that lasts for hours logs what is left.
+const LOG_INTERVAL: Duration = Duration::from_secs(600);
+
+/// The drain of a gateway that another process has replaced.
+#[derive(Debug)]
+pub struct ReplacedDrain {
+    /// When sessions are refused, in the words of their protocol.
+    refusing: Step,
+    /// When orders are not waited for any longer.
+    orders: Step,
+    /// When what is left is closed.
+    closing: Step,
+    /// When clients have had their time to answer close frames.
+    end: Step,
+    log: Step,
+}
+
+/// A moment, until it has passed. `None` never comes.
+#[derive(Debug)]
+struct Step(Option<Instant>);
+
+impl Step {
+    fn after(time: Duration) -> Self {
+        Self(clock::monotonic().checked_add(time))
+    }
+
+    fn has_passed(&self) -> bool {
+        self.0.is_some_and(|at| at <= clock::monotonic())
+    }
+
+    /// Whether the moment has come; once.
+    fn take(&mut self) -> bool {
+        let has_passed = self.has_passed();
+        if has_passed {
+            self.0 = None;
+        }
+        has_passed
+    }
+}
+
+impl ReplacedDrain {
+    fn new(running: &Running, drain: Drain) -> Self {
+        running.board.set_draining();
+        let times = drain.times();
+        running.send_all(|| Command::Drain(times));
+        Self {
+            refusing: Step::after(times.before_closing()),
+            orders: Step::after(drain.requests),
+            closing: Step::after(drain.requests.max(drain.tunnels)),
+            end: Step(None),
+            log: Step::after(LOG_INTERVAL),
+        }
+    }
+
+    /// Does what is due. To be called often. Returns how many connections are still open when the
+    /// gateway may stop: when there are none, and no order is under way whose challenges the
+    /// process that has replaced this one answers, or when the time is over.
+    pub fn advance(&mut self, running: &Running) -> Option<usize> {
+        let open = running.connections();
+        let has_order = || !running.challenges().is_empty() && !self.orders.has_passed();
+        if (open == 0 && !has_order()) || self.end.has_passed() {
+            return Some(open);
+        }
+        if self.refusing.take() {
+            running.refuse_sessions();
+        }
+        if self.closing.take() {
+            tracing::info!(
+                connections = open,
+                "limits.drain_tunnels is over: closing what is open"
+            );
+            running.send_all(|| Command::CloseTunnels);
+            self.end = Step::after(CLOSE_GRACE);
+        }
+        if self.log.take() {
+            tracing::info!(
+                connections = open,
+                websockets = running.tunnels(),
+                "draining"
+            );
+            self.log = Step::after(LOG_INTERVAL);
+        }
+        None
+    }
+}
 
 impl Running {
-    /// Waits until no order is under way whose challenges the process that has replaced this one
-    /// answers, for `limits.drain` at most.
-    pub async fn finish_orders(&self) {
-        let deadline = clock::monotonic().checked_add(self.config.limits.drain);
-        let is_late = || deadline.is_some_and(|deadline| clock::monotonic() >= deadline);
-        while !self.services.challenges.is_empty() && !is_late() {
-            tokio::time::sleep(CHECK_INTERVAL).await;
-        }
+    /// Leaves to the process that has replaced this one what only one of them may do, and begins to
+    /// drain. Files that change are still followed: a token that is revoked ends its tunnels here
+    /// too.
+    pub fn begin_replaced(&mut self) -> ReplacedDrain {
+        self.stop_orders();
+        self.status = None;
+        // Not to be opened again when files are followed.
+        self.config.listen.status = None;
+        ReplacedDrain::new(self, Drain::replaced(&self.config.limits))
     }
 
     /// What the process that has replaced this one is told of it.
@@ -52,10 +138,5 @@ impl Running {
                 self.older_offers.lock().clear();
             }
         }
-    }
-
-    /// Closes the status listener: the process that has replaced this one has its socket.
-    pub fn leave_status(&mut self) {
-        self.status = None;
     }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use crate::harness::h1::Answer;
 use crate::harness::issuer::{KeyServer, Says, Signer};
 use crate::harness::process::GatewayProcess;
+use crate::harness::websocket::{echo, handshake, is_alive};
 use crate::harness::{Client, Config, Then, Upstream, eventually, staff};
 use crate::jwks::{ask, guarded};
 
@@ -112,4 +113,33 @@ fn a_client_that_has_sent_wrong_tokens_is_not_forgotten() {
     assert_eq!((ask(), ask(), ask()), (401, 401, 429));
     gateway.upgrade();
     assert_eq!(ask(), 429);
+}
+
+#[test]
+fn a_token_that_is_revoked_ends_its_websockets_in_the_old_process_too() {
+    let (folder, upstream) = (tempfile::tempdir().unwrap(), echo());
+    let list = folder.path().join("revoked");
+    std::fs::write(&list, "").unwrap();
+    let config = Config::new()
+        .upstream("app", &upstream.url())
+        .table(&staff::issuer(&format!("revoked_file = {list:?}")))
+        .table("[policies.staff]\nissuers = [\"staff\"]")
+        .route_with("/", "app", "policy = \"staff\"");
+    let gateway = GatewayProcess::start(&config);
+    let open = |id: &str| {
+        let claims = serde_json::json!({ "sub": "a", "jti": id, "exp": staff::now() + 600 });
+        let token = staff::mint(staff::SECRET, &claims);
+        let mut client = gateway.dial().h1();
+        client.send(handshake(
+            "/",
+            &format!("Authorization: Bearer {token}\r\n"),
+        ));
+        assert_eq!(client.head().status(), 101);
+        client
+    };
+    let (mut kept, mut revoked) = (open("kept"), open("gone"));
+    gateway.upgrade();
+    std::fs::write(&list, "jti gone\n").unwrap();
+    assert_eq!(revoked.wire.frame().unwrap().close().0, 1008);
+    is_alive(&mut kept);
 }

@@ -1,19 +1,22 @@
 //! The end of `ianitor run` after an upgrade: the old process drains while the new one serves.
 
-use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ianitor::control::Control;
-use ianitor::gateway::{Running, Update};
+use ianitor::gateway::{FILE_CHECK_INTERVAL, Running, Update};
 use ianitor::systemd;
+use ianitor::telemetry::panics::caught_in;
 use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior};
 
 use super::super::signals::Signals;
 use super::drain::drain;
 use super::upgrade::Replacement;
+
+/// How often it is looked what is left.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// How often the new process is told of what is left in this one.
 const REPORT: Duration = Duration::from_secs(1);
@@ -39,8 +42,7 @@ pub(super) async fn replaced(
     } = new;
     // The new process has these sockets.
     let requests = control.leave();
-    running.leave_status();
-    running.stop_orders();
+    let mut draining = running.begin_replaced();
     // Only a name for people.
     let _ = std::fs::write("/proc/self/comm", NAME);
     if let Some(pid) = successor.pid() {
@@ -53,33 +55,39 @@ pub(super) async fn replaced(
         "upgraded: the new process accepts connections, and this one drains; SIGTERM to it closes \
          its connections"
     );
+    let mut look = interval(LOOK);
+    let mut files = interval(FILE_CHECK_INTERVAL);
     let mut report = interval(REPORT);
     let mut sessions = interval(SESSIONS);
     let challenges = Arc::clone(running.challenges());
-    let closed = {
-        let mut drained = pin!(drained(&running));
-        loop {
-            // What the new process is told; nothing if it has ended.
-            let update = tokio::select! {
-                closed = &mut drained => break Some(closed),
-                () = signals.stop() => break None,
-                update = next_update(&mut older) => {
-                    running.take_update(update);
-                    continue;
+    let closed = loop {
+        // What the new process is told; nothing if it has ended.
+        let update = tokio::select! {
+            _ = look.tick() => match draining.advance(&running) {
+                Some(closed) => break Some(closed),
+                None => continue,
+            },
+            () = signals.stop() => break None,
+            _ = files.tick() => {
+                let _ = caught_in(running.follow_files()).await;
+                continue;
+            }
+            update = next_update(&mut older) => {
+                running.take_update(update);
+                continue;
+            }
+            Some(change) = changes.recv() => Update::Sessions(change),
+            () = challenges.changed() => Update::Challenges(challenges.hand_over()),
+            _ = sessions.tick() => {
+                for sessions in running.used_sessions() {
+                    successor.tell(&Update::Sessions(sessions)).await;
                 }
-                Some(change) = changes.recv() => Update::Sessions(change),
-                () = challenges.changed() => Update::Challenges(challenges.hand_over()),
-                _ = sessions.tick() => {
-                    for sessions in running.used_sessions() {
-                        successor.tell(&Update::Sessions(sessions)).await;
-                    }
-                    continue;
-                }
-                _ = report.tick() => running.draining(),
-                () = successor.wait() => continue,
-            };
-            successor.tell(&update).await;
-        }
+                continue;
+            }
+            _ = report.tick() => running.draining(),
+            () = successor.wait() => continue,
+        };
+        successor.tell(&update).await;
     };
     let Some(closed) = closed else {
         return drain(running, signals, requests).await;
@@ -88,13 +96,6 @@ pub(super) async fn replaced(
     running.stop();
     tracing::info!(connections = closed, "the replaced process has stopped");
     ExitCode::SUCCESS
-}
-
-/// Resolves when nothing is left to do here, with the number of connections that are still open.
-async fn drained(running: &Running) -> usize {
-    let closed = running.drain(running.drain_replaced()).await;
-    running.finish_orders().await;
-    closed
 }
 
 fn interval(every: Duration) -> Interval {
