@@ -23,7 +23,7 @@ pub(super) const TRIALS: [Trial; 2] = [
     Trial {
         gateway: "Caddy",
         what: "reload",
-        is_ours: false,
+        loses_nothing: false,
         start,
         act: reload,
         version: caddy_version,
@@ -31,7 +31,7 @@ pub(super) const TRIALS: [Trial; 2] = [
     Trial {
         gateway: "Caddy",
         what: "restart",
-        is_ours: false,
+        loses_nothing: false,
         start,
         act: |place, processes| {
             processes.end();

@@ -27,7 +27,7 @@ pub(super) const TRIALS: [Trial; 3] = [
     Trial {
         gateway: "HAProxy",
         what: "reload (USR2 to the master)",
-        is_ours: false,
+        loses_nothing: false,
         start: |place| start(place, &["-W", "-db", "-f", "{FOLDER}haproxy.cfg"]),
         act: |_, processes| processes.signal(Signal::USR2),
         version: haproxy_version,
@@ -35,7 +35,7 @@ pub(super) const TRIALS: [Trial; 3] = [
     Trial {
         gateway: "HAProxy",
         what: "upgrade (-sf, sockets by -x)",
-        is_ours: false,
+        loses_nothing: false,
         start: |place| start(place, &["-db", "-f", "{FOLDER}haproxy.cfg"]),
         act: upgrade,
         version: haproxy_version,
@@ -43,7 +43,7 @@ pub(super) const TRIALS: [Trial; 3] = [
     Trial {
         gateway: "HAProxy",
         what: "restart",
-        is_ours: false,
+        loses_nothing: false,
         start: |place| start(place, &["-db", "-f", "{FOLDER}haproxy.cfg"]),
         act: |place, processes| {
             processes.end();

@@ -12,6 +12,9 @@ https = ["127.0.0.1:{PORT}"]
 workers = 2
 [log]
 access = false
+[limits]
+# A restart waits for it; the others stop at once.
+drain = "1s"
 [tls]
 certificates = [{ cert = "{CERT}", key = "{KEY}" }]
 [upstreams.app]
@@ -22,11 +25,11 @@ upstream = "app"
 policy = "open"
 "#;
 
-pub(super) const TRIALS: [Trial; 2] = [
+pub(super) const TRIALS: [Trial; 3] = [
     Trial {
         gateway: "ianitor",
         what: "reload",
-        is_ours: true,
+        loses_nothing: true,
         start,
         act: reload,
         version: ianitor_version,
@@ -34,9 +37,20 @@ pub(super) const TRIALS: [Trial; 2] = [
     Trial {
         gateway: "ianitor",
         what: "upgrade",
-        is_ours: true,
+        loses_nothing: true,
         start,
         act: |place, _| command(place, "upgrade"),
+        version: ianitor_version,
+    },
+    Trial {
+        gateway: "ianitor",
+        what: "restart",
+        loses_nothing: false,
+        start,
+        act: |place, processes| {
+            processes.end();
+            run(place, processes);
+        },
         version: ianitor_version,
     },
 ];
@@ -47,12 +61,16 @@ fn ianitor_version() -> String {
 
 fn start(place: &Place) -> Processes {
     place.folder.write("gateway.toml", &place.fill(FILE));
-    let binary = place.folder.join("ianitor");
-    fs::copy(original(), &binary).unwrap();
+    fs::copy(original(), place.folder.join("ianitor")).unwrap();
     let mut processes = Processes::default();
+    run(place, &mut processes);
+    processes
+}
+
+fn run(place: &Place, processes: &mut Processes) {
+    let binary = place.folder.join("ianitor");
     let words = ["run", "--config", "{FOLDER}gateway.toml"];
     processes.start(place, &binary.to_string_lossy(), &words);
-    processes
 }
 
 fn reload(place: &Place, _: &mut Processes) {

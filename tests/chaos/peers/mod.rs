@@ -43,8 +43,8 @@ const AFTER: Duration = Duration::from_secs(6);
 pub(super) struct Trial {
     pub(super) gateway: &'static str,
     pub(super) what: &'static str,
-    /// Whether it has to be without loss.
-    pub(super) is_ours: bool,
+    /// Whether a loss is a failure of this gateway.
+    pub(super) loses_nothing: bool,
     /// Starts it, with its files in this place.
     pub(super) start: fn(&Place) -> Processes,
     pub(super) act: fn(&Place, &mut Processes),
@@ -104,7 +104,7 @@ fn try_one(threads: &Threads, trial: &Trial, report: &mut Report) {
         &format!("{:.0} ms", p99.as_secs_f64() * 1e3),
         &(trial.version)(),
     ]);
-    if trial.is_ours {
+    if trial.loses_nothing {
         let reason = format!("{}: {closed} WebSockets closed, {totals:?}", trial.what);
         report.check(closed == 0 && totals.lost == 0, reason);
     }

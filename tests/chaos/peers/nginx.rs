@@ -39,7 +39,7 @@ pub(super) const TRIALS: [Trial; 3] = [
     Trial {
         gateway: "nginx",
         what: "reload (HUP)",
-        is_ours: false,
+        loses_nothing: false,
         start,
         act: |_, processes| processes.signal(Signal::HUP),
         version: nginx_version,
@@ -47,7 +47,7 @@ pub(super) const TRIALS: [Trial; 3] = [
     Trial {
         gateway: "nginx",
         what: "upgrade (USR2, WINCH, QUIT)",
-        is_ours: false,
+        loses_nothing: false,
         start,
         act: upgrade,
         version: nginx_version,
@@ -55,7 +55,7 @@ pub(super) const TRIALS: [Trial; 3] = [
     Trial {
         gateway: "nginx",
         what: "restart",
-        is_ours: false,
+        loses_nothing: false,
         start,
         act: |place, processes| {
             processes.end();
