@@ -1,5 +1,8 @@
 //! The servers of one upstream, and which of them a request goes to.
 
+mod queue;
+mod send;
+
 use std::cell::Cell;
 use std::ops::Range;
 use std::rc::Rc;
@@ -7,13 +10,12 @@ use std::sync::Arc;
 
 use http::Response;
 
-use super::client::{LoadGuard, Outgoing, Pool, SendError, Sent, UpstreamConn};
+use super::client::{LoadGuard, Pool, UpstreamConn};
+use super::retries::RetryBudget;
 use crate::addr::ClientAddr;
 use crate::route::health::{Probed, ServerState};
 use crate::route::upstream::{Balance, UpstreamSpec};
-use crate::slot::CountedClient;
-use crate::telemetry::metrics::{UpstreamCounts, class_of};
-use crate::telemetry::{Chain, summed};
+use crate::telemetry::metrics::UpstreamCounts;
 
 /// One worker's view of an upstream.
 #[derive(Debug)]
@@ -26,6 +28,7 @@ pub struct Cluster {
     keys: Box<[u64]>,
     turn: Cell<usize>,
     counts: Arc<UpstreamCounts>,
+    retries: RetryBudget,
 }
 
 /// The head of an answer, and the connection that it came over.
@@ -49,6 +52,7 @@ impl Cluster {
             states,
             keys,
             turn: Cell::new(0),
+            retries: RetryBudget::new(&counts),
             counts,
         }
     }
@@ -75,127 +79,13 @@ impl Cluster {
             pool.sweep();
             let is_down = state.probed() == Probed::Down;
             pool.health().note_probed(is_down, pool.ticks());
+            self.retries.sweep(pool.ticks().now());
         }
     }
 
-    /// Sends a request to one of the servers. If that server does not accept a connection, another
-    /// one is tried: no byte of the request has been sent then, or it may be sent a second time.
-    /// The same goes for a server that has all the connections that it may have, unless `balance`
-    /// ties clients to their server. A request that may go to one server alone (`only`) never goes
-    /// to another.
-    pub(super) async fn send(
-        &self,
-        only: Option<usize>,
-        client: ClientAddr,
-        counted: &CountedClient,
-        outgoing: &mut Outgoing<'_>,
-    ) -> Result<Answered, SendError> {
-        if let Some(only) = only {
-            return self.send_to(only, counted, outgoing).await;
-        }
-        // Only the handshake of a WebSocket is known to begin something where clients are tied to
-        // their server.
-        let is_new = outgoing.is_alone() || self.spec.balance != Balance::Client;
-        let first = self.choose(client, None, is_new);
-        let error = match self.send_to(first, counted, outgoing).await {
-            Err(error) if outgoing.is_untouched() => error,
-            sent => return sent,
-        };
-        match self.second(client, first, is_new, &error) {
-            Some(second) => self.send_to(second, counted, outgoing).await,
-            None => Err(error),
-        }
-    }
-
-    /// The server for a request that the first one did not get, if there is another for it.
-    fn second(
-        &self,
-        client: ClientAddr,
-        first: usize,
-        is_new: bool,
-        error: &SendError,
-    ) -> Option<usize> {
-        match error {
-            SendError::Connect(_) if self.pools.len() > 1 => {
-                Some(self.choose(client, Some(first), is_new))
-            }
-            SendError::ServerFull if self.spec.balance != Balance::Client => {
-                // A server that is full is not down, so no backup takes its place.
-                let among = self.alike(first);
-                self.pick(client, self.next_turn(), among, |at| {
-                    at != first && self.is_up(at) && !(is_new && self.is_full(at))
-                })
-            }
-            _ => None,
-        }
-    }
-
-    async fn send_to(
-        &self,
-        at: usize,
-        counted: &CountedClient,
-        outgoing: &mut Outgoing<'_>,
-    ) -> Result<Answered, SendError> {
-        let pool = &self.pools[at];
-        let (room, max) = pool.room();
-        let Ok(client) = counted.enter(room, max, outgoing.is_alone()) else {
-            pool.note_refused(&SendError::OverShare);
-            return Err(SendError::OverShare);
-        };
-        let load = LoadGuard::new(pool);
-        pool.health().tried(pool.ticks(), self.states[at].answers());
-        let sent = pool.send(outgoing, client).await;
-        match &sent {
-            Err(SendError::Connect(error)) => {
-                let answers = self.states[at].answers();
-                if pool.health().failed(pool.ticks(), answers) && self.pools.len() > 1 {
-                    self.log_down(at, Chain(error).to_string());
-                }
-            }
-            // The server was not asked.
-            Err(SendError::Full | SendError::ServerFull | SendError::OverShare) => {}
-            Ok(_) | Err(_) => {
-                if pool.health().succeeded(pool.ticks()) && self.pools.len() > 1 {
-                    tracing::info!(
-                        upstream = %self.spec.name,
-                        server = %self.spec.server_name(at),
-                        "a server accepts connections again"
-                    );
-                }
-            }
-        }
-        self.count(&sent);
-        sent.map(|(response, conn)| (response, conn, load))
-    }
-
-    fn log_down(&self, at: usize, error: String) {
-        let (spec, server) = (Arc::clone(&self.spec), self.spec.server_name(at));
-        let what = match spec.is_by_path() {
-            true => "a bridge does not accept connections",
-            false => "a server does not accept connections and gets no requests for a while",
-        };
-        summed("server_down", &server.clone(), move |times| {
-            tracing::warn!(upstream = %spec.name, server, times, error, "{what}");
-        });
-    }
-
-    fn count(&self, sent: &Sent) {
-        match sent {
-            Ok((response, _)) => self.counts.answers[class_of(response.status().as_u16())].inc(),
-            // The gateway's own limits are no failure of the upstream.
-            Err(SendError::Full | SendError::ServerFull | SendError::OverShare) => {}
-            Err(SendError::Connect(_)) => self.counts.unreachable.inc(),
-            Err(SendError::Late(_)) => self.counts.late.inc(),
-            Err(SendError::Body(_)) => {}
-            Err(SendError::Broken(_) | SendError::HeadUnanswered { .. }) => {
-                self.counts.broken.inc();
-            }
-        }
-    }
-
-    /// Chooses a server. Servers that failed are left out for a while, and those that probes say
-    /// are down, unless all of them are; `is_new` leaves out those that accept no new sessions too.
-    /// Backups get nothing while another server may be asked. A server that has just come back
+    /// Chooses a server. Servers that failed are left out for a while, and those that are down by
+    /// their probes, unless all of them are; `is_new` leaves out those that accept no new sessions
+    /// too. Backups get nothing while another server may be asked. A server that has just come back
     /// passes most of its turns on to the others, or to backups.
     fn choose(&self, client: ClientAddr, not: Option<usize>, is_new: bool) -> usize {
         if self.pools.len() == 1 {

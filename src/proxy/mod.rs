@@ -26,8 +26,10 @@ pub mod link;
 pub mod location;
 pub mod origin;
 pub mod request_body;
+mod retries;
 pub mod upgrade;
 pub mod upstream_body;
+mod waiting;
 pub mod websocket;
 
 /// Bodies in both directions, for other modules; files of this one name the part they use.

@@ -117,6 +117,7 @@ mod tests {
             keep_alive: KEEP_ALIVE,
             max_connections: MaxConnections::Unlimited,
             health: None,
+            queue: std::time::Duration::ZERO,
             forward_cookies: true,
             secret_file: None,
             token_auth_secret_file: None,

@@ -238,6 +238,8 @@ pub struct UpstreamSpec {
     pub max_connections: MaxConnections,
     /// How they are probed; `None` if they are not.
     pub health: Option<HealthSpec>,
+    /// How long a request waits for one of them to become free.
+    pub queue: Duration,
     /// Whether they get the cookies of clients.
     pub forward_cookies: bool,
     /// The file with Janus' `api_secret`, or with its `admin_secret`.

@@ -5,6 +5,7 @@
 //!   tunnel has gone.
 //! - A [`SocketSlot`] is held by each socket to a server, an [`UpstreamUse`] by each request or
 //!   tunnel that uses one.
+//! - A [`QueuePlace`] is held by each request that waits for a socket to a server.
 //! - A [`FileSlot`] is held by each open file.
 //! - A [`UseSlot`] is held by each WebSocket and long poll of a client, a [`RouteSlot`] by each
 //!   request on a route that limits them.
@@ -30,7 +31,9 @@ pub use full::Full;
 pub use routes::{RouteRoom, RouteRooms, RouteSlot};
 pub use share::OverShare;
 pub use slots::{Slot, Slots};
-pub use sockets::{IdleCount, MaxConnections, NoRoom, ServerRoom, SocketSlot, Sockets};
+pub use sockets::{
+    IdleCount, MaxConnections, NoRoom, QueuePlace, ServerRoom, SocketSlot, Sockets, Waiter,
+};
 pub use use_slot::UseSlot;
 pub use uses::ClientUse;
 pub use workers::{WorkerLoads, WorkerSlot};

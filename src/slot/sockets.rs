@@ -1,10 +1,14 @@
 //! Sockets to servers: how many there may be in all, and to each server.
 
+mod queue;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Weak, atomic};
 
 use super::client::UpstreamUse;
 use crate::sync::{AtomicUsize, Mutex, MutexGuard, Ordering};
+use queue::Queue;
+pub use queue::{QueuePlace, Waiter};
 
 /// One server may have three times as many sockets as are free: three quarters of all, if the
 /// others have none. So there is always room for another server.
@@ -53,6 +57,7 @@ impl Sockets {
             tunnels: AtomicUsize::new(0),
             reclaims: AtomicUsize::new(0),
             idle: Mutex::default(),
+            queue: Queue::default(),
         });
         servers.insert(addr.into(), Arc::downgrade(&room));
         room
@@ -104,7 +109,7 @@ pub enum MaxConnections {
 
 impl MaxConnections {
     /// The limit for a request, or for a WebSocket.
-    pub(super) fn of(self, is_tunnel: bool) -> Option<usize> {
+    pub fn of(self, is_tunnel: bool) -> Option<usize> {
         match self {
             Self::All(most) => Some(most),
             Self::Requests(most) if !is_tunnel => Some(most),
@@ -125,6 +130,7 @@ pub struct ServerRoom {
     reclaims: AtomicUsize,
     /// How many of the open ones are idle, by worker.
     idle: Mutex<Vec<Weak<IdleCount>>>,
+    queue: Queue,
 }
 
 /// How many connections to one server are idle at one worker. Alone on its cache lines: requests
@@ -288,5 +294,8 @@ impl Drop for SocketSlot {
         }
         self.room.open.fetch_sub(1, Ordering::Relaxed);
         self.room.sockets.open.fetch_sub(1, Ordering::Relaxed);
+        // Counted out first, since a request that is woken compares with its client's share.
+        self.client = None;
+        self.room.wake_next();
     }
 }

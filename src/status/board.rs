@@ -304,7 +304,12 @@ impl<C> Default for Group<C> {
 impl<C> Group<C> {
     /// The sum of a number over all workers.
     pub(super) fn sum(&self, of: impl Fn(&C) -> &Count) -> u64 {
-        self.0.iter().map(|counts| of(counts).get()).sum()
+        self.total(|counts| of(counts).get())
+    }
+
+    /// The sum of what a function returns for each worker.
+    pub(super) fn total(&self, of: impl Fn(&C) -> u64) -> u64 {
+        self.0.iter().map(|counts| of(counts)).sum()
     }
 }
 

@@ -18,8 +18,8 @@ use crate::host::HostPattern;
 use crate::pulse::Pulse;
 
 pub use counts::{
-    ByMessageClass, ByStatus, Count, DURATIONS, Durations, MESSAGE_CLASSES, RouteCounts,
-    STATUS_CLASSES, Tally, UpstreamCounts, class_of,
+    ByMessageClass, ByStatus, Count, DURATIONS, Durations, MESSAGE_CLASSES, QueueCounts,
+    RetryCounts, RouteCounts, STATUS_CLASSES, Tally, UpstreamCounts, class_of,
 };
 
 /// The labels of a route's metrics, unique for each route.

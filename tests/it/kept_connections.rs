@@ -43,7 +43,8 @@ fn an_idempotent_request_on_a_connection_that_is_closing_is_sent_once_more() {
     // Each but the first found a connection that closed, and had the next one to itself.
     assert_eq!((upstream.accepted(), upstream.requests().len()), (20, 39));
     let mut client = gateway.dial().h2();
-    for n in 0..10 {
+    // As long as there are no more than are always sent again: 30.
+    for n in 0..5 {
         assert_eq!(client.get(&format!("/h2/{n}")).status, 200, "request {n}");
     }
     for method in ["HEAD", "OPTIONS", "PUT", "DELETE"] {

@@ -69,6 +69,7 @@ mod overload;
 mod permits;
 mod pipelining;
 mod private_files;
+mod queue;
 mod redirect;
 mod refusal_floods;
 mod refusal_rules;

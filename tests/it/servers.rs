@@ -1,10 +1,12 @@
 //! Several servers behind one upstream, and certificates that change under a running gateway.
 
 use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixListener;
+use std::sync::{Arc, Mutex};
 
 use crate::harness::process::GatewayProcess;
-use crate::harness::{Config, TestGateway, Upstream};
+use crate::harness::{Config, TestGateway, Upstream, eventually};
 
 fn spread(urls: &[&str], lines: &str) -> Config {
     let list: Vec<String> = urls.iter().map(|url| format!("\"{url}\"")).collect();
@@ -207,4 +209,82 @@ fn certificates_on_disk_are_followed_and_bad_ones_are_not_taken() {
     gateway.follow_files();
     assert!(serves(&gateway, &second));
     assert_eq!(open.get("/").status(), 200, "an open connection goes on");
+}
+
+/// Closes its sockets as the end of a process does.
+struct Mortal {
+    upstream: Upstream,
+    open: Arc<Mutex<Vec<TcpStream>>>,
+}
+
+impl Mortal {
+    fn new() -> Self {
+        let open = Arc::<Mutex<Vec<TcpStream>>>::default();
+        let streams = Arc::clone(&open);
+        let upstream = Upstream::raw(move |conn| {
+            streams.lock().unwrap().push(conn.wire.stream.try_clone()?);
+            while conn.request()?.is_some() {
+                conn.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")?;
+            }
+            Ok(())
+        });
+        Self { upstream, open }
+    }
+
+    /// Returns how many requests it has had.
+    fn die(self) -> usize {
+        let (addr, requests) = (self.upstream.addr, self.upstream.requests().len());
+        drop(self.upstream);
+        eventually("it does not listen", || TcpStream::connect(addr).is_err());
+        for stream in self.open.lock().unwrap().iter() {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+        requests
+    }
+}
+
+#[test]
+fn a_server_that_dies_costs_no_request_that_has_not_reached_it() {
+    for balance in ["client", "round_robin", "least"] {
+        let (dies, stays) = (Mortal::new(), Upstream::ok());
+        let lines = format!("balance = \"{balance}\"");
+        let urls = [dies.upstream.url(), stays.url()];
+        let gateway = TestGateway::start(&spread(&[&urls[0], &urls[1]], &lines));
+        // Kept connections of several clients, and one server for each of them with `client`.
+        let clients = (2..18).map(|n| gateway.dial().from(&format!("127.0.0.{n}")).h1());
+        let mut clients: Vec<_> = clients.collect();
+        for client in &mut clients {
+            assert_eq!(client.post("/", b"before").status(), 200);
+        }
+        assert!(dies.die() > 0, "{balance}");
+        for client in &mut clients {
+            for _ in 0..4 {
+                assert_eq!(client.post("/", b"after").status(), 200, "{balance}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_upstream_that_breaks_many_requests_does_not_get_them_all_again() {
+    // Each connection answers one request and breaks with the next one.
+    let upstream = Upstream::raw(|conn| {
+        conn.request()?;
+        conn.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")?;
+        conn.request().map(drop)
+    });
+    let config = spread(&[&upstream.url()], "")
+        .listen("https = [\"127.0.0.1:0\"]\nstatus = \"127.0.0.1:0\"\nworkers = 1");
+    let gateway = TestGateway::start(&config);
+    let mut client = gateway.client();
+    // Every other one would be sent again.
+    let answered = (0..3000).take_while(|_| client.get("/").status() == 200);
+    let answered = answered.count();
+    assert!(
+        (30..3000).contains(&answered),
+        "a few are sent again, not all: {answered}"
+    );
+    let (_, metrics) = gateway.status("/metrics");
+    let series = "ianitor_upstream_retries_total{upstream=\"app\",outcome=\"over_budget\"} 1";
+    assert!(metrics.contains(series), "{metrics}");
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::backup;
 use super::bridges;
@@ -92,6 +93,7 @@ fn spec(
 ) -> Option<UpstreamSpec> {
     note_keys_of_janus(&raw, diag);
     note_keys_of_jitsi(&raw, diag);
+    note_queue(&raw, diag);
     let protocol = raw.protocol();
     let bridges = bridges::ids(&raw, diag);
     let servers: Box<[ServerAddr]> = raw.all_servers().map(|s| s.value.clone()).collect();
@@ -145,6 +147,7 @@ fn spec(
         health: raw
             .health
             .map(|health| probes::spec(health, protocol, diag)),
+        queue: raw.queue.map_or(Duration::ZERO, |queue| queue.value),
         forward_cookies: raw.forward_cookies.unwrap_or(protocol == Protocol::Http),
         secret_file: raw.secret_file.map(|file| folder.join(file.value)),
         token_auth_secret_file: raw
@@ -168,6 +171,17 @@ fn note_servers(raw: &RawUpstream, diag: &Diagnostics<'_>) -> Option<()> {
         _ => {}
     }
     Some(())
+}
+
+/// A queue for connections that have no limit.
+fn note_queue(raw: &RawUpstream, diag: &Diagnostics<'_>) {
+    let has_limit = raw.max_connections.is_some() || raw.protocol() == Protocol::Janus;
+    let has_servers = raw.all_servers().next().is_some();
+    if let Some(queue) = raw.queue.as_ref().filter(|_| has_servers && !has_limit) {
+        let text = "is for requests above max_connections, of which the upstream has none; write \
+                    max_connections = 200, or take it out";
+        diag.problem(&queue.place, text);
+    }
 }
 
 /// Keys that are about messages of Janus, where the servers do not speak its protocol.

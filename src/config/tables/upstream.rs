@@ -20,7 +20,8 @@ section! {
         /// request goes to another one: nothing of it has been sent by then. A request without a
         /// body that is idempotent (GET, not POST) is sent once more if a kept connection breaks
         /// without a byte of an answer; a long poll of `protocol = "janus"` and a DELETE of
-        /// `protocol = "whip"` are not. Nothing else is ever sent twice.
+        /// `protocol = "whip"` are not, and no more than a tenth of all requests. Nothing else is
+        /// ever sent twice.
         servers: Spanned<List<ServerAddr>> = optional("there are `bridges`");
         /// In the place of `servers`: each server under the id by which paths name it, as those of
         /// Jitsi's video bridges do. The id is the first segment behind the path of the route:
@@ -114,6 +115,13 @@ section! {
             "no limit; 1000 where `protocol` is `\"janus\"`, WebSockets not counted: Janus' ",
             "REST takes 1,020",
         ));
+        /// How long a request, or the handshake of a WebSocket that counts, waits for a connection
+        /// where a server has its `max_connections` or the client its share of them. The one that
+        /// came first is first, in all workers, and as many may wait as there are connections; one
+        /// client may have as many places as are free. With another `balance` than `client`,
+        /// another server is tried before. Then 503 as without `queue`. Only with
+        /// `max_connections`, or with `protocol = "janus"`, which has a default.
+        queue: Spanned<Duration> = optional("`\"0s\"`: 503 at once");
     }
     also {
         /// Whether `protocol` is there, valid or not.

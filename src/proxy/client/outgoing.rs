@@ -120,6 +120,11 @@ impl<'a> Outgoing<'a> {
         self.is_copied = self.may_repeat;
     }
 
+    /// Whether what was written is there to be sent a second time.
+    pub(super) fn may_restore(&self) -> bool {
+        self.copy.is_some()
+    }
+
     /// Makes it ready to be sent a second time, and returns whether that is allowed. There is no
     /// third time.
     pub(super) fn restore(&mut self) -> bool {

@@ -12,9 +12,12 @@ use super::error::SendError;
 use super::outgoing::Outgoing;
 use crate::proxy::connect::Connector;
 use crate::proxy::health::Health;
+use crate::proxy::retries::RetryBudget;
+use crate::proxy::waiting::Waiting;
 use crate::route::upstream::{ServerAddr, UpstreamSpec};
 use crate::slot::{
-    IdleCount, MaxConnections, NoRoom, ServerRoom, SocketSlot, Sockets, UpstreamUse,
+    CountedClient, IdleCount, MaxConnections, NoRoom, QueuePlace, ServerRoom, SocketSlot, Sockets,
+    UpstreamUse, Waiter,
 };
 use crate::tick::{Tick, Ticks};
 
@@ -35,6 +38,8 @@ pub struct Pool {
     room: Arc<ServerRoom>,
     keep_alive: Cell<Duration>,
     max_connections: Cell<MaxConnections>,
+    /// How long a request waits for a connection where the server has as many as it may have.
+    queue: Cell<Duration>,
     idle: RefCell<Vec<Idle>>,
     /// The length of `idle`, for other workers to see.
     idle_count: Arc<IdleCount>,
@@ -71,6 +76,7 @@ impl Pool {
             ticks: Rc::clone(ticks),
             keep_alive: Cell::new(spec.keep_alive),
             max_connections: Cell::new(spec.max_connections),
+            queue: Cell::new(spec.queue),
             idle: RefCell::default(),
             idle_count: room.idle_count(),
             reclaims_seen: Cell::new(room.reclaims()),
@@ -88,6 +94,7 @@ impl Pool {
     pub fn follow(&self, spec: &UpstreamSpec) {
         self.keep_alive.set(spec.keep_alive);
         self.max_connections.set(spec.max_connections);
+        self.queue.set(spec.queue);
         if self.addr().is_name() {
             self.generation.set(self.generation.get().wrapping_add(1));
             self.drop_idle();
@@ -107,6 +114,38 @@ impl Pool {
     /// The server's connections as all workers count them, and how many it may have.
     pub(in crate::proxy) fn room(&self) -> (&Arc<ServerRoom>, MaxConnections) {
         (&self.room, self.max_connections.get())
+    }
+
+    /// How long a request may wait for a connection.
+    pub(in crate::proxy) fn queue(&self) -> Duration {
+        self.queue.get()
+    }
+
+    /// Whether a request has to wait because others have done so for longer.
+    pub(in crate::proxy) fn has_queue(&self, alone: bool) -> bool {
+        !self.queue.get().is_zero() && self.room.has_queue() && self.is_limited(alone)
+    }
+
+    /// Whether a request, or a WebSocket, counts against `max_connections`.
+    pub(in crate::proxy) fn is_limited(&self, alone: bool) -> bool {
+        self.max_connections.get().of(alone).is_some()
+    }
+
+    /// A place in the server's queue for a request, if the server is full (`is_blocked`) or the
+    /// client has its share; `None` if there is none.
+    pub(in crate::proxy) fn queue_up(
+        &self,
+        client: &CountedClient,
+        alone: bool,
+        is_blocked: bool,
+    ) -> Option<QueuePlace> {
+        let most = self.max_connections.get().of(alone)?;
+        let waiter = Waiter {
+            client,
+            pool: (!alone).then_some(&self.idle_count),
+            is_blocked,
+        };
+        self.room.queue_up(waiter, most)
     }
 
     /// How long ago the last attempt to connect was, if there was one, and whether it failed.
@@ -129,11 +168,14 @@ impl Pool {
     ///
     /// The server may have closed an idle connection. If the request is untouched, not a byte of it
     /// was written, and it is sent over another connection. If it was written and not a byte
-    /// came back, it is sent a second time over a new connection, where that does no harm.
+    /// came back, it is sent a second time over a new connection, where that does no harm and there
+    /// have not been too many of these. A place in the queue is left with the first connection.
     pub(in crate::proxy) async fn send(
         &self,
         outgoing: &mut Outgoing<'_>,
         client: UpstreamUse,
+        budget: &RetryBudget,
+        place: &mut Option<Waiting>,
     ) -> Sent {
         let late = self.ticks.alarm(outgoing.timeout());
         let mut is_repeated = false;
@@ -145,9 +187,12 @@ impl Pool {
             };
             let is_reused = pooled.is_some();
             let mut conn = match pooled {
-                Some(conn) => conn,
+                Some(conn) => {
+                    place.take().into_iter().for_each(Waiting::end_served);
+                    conn
+                }
                 // Boxed: opening has a large state, which every request would carry along.
-                None => Box::new(Box::pin(self.open(outgoing.is_alone())).await?),
+                None => Box::new(Box::pin(self.open(outgoing.is_alone(), place)).await?),
             };
             if !is_repeated {
                 late.reset(outgoing.timeout());
@@ -162,7 +207,11 @@ impl Pool {
                 }
                 Err(_) if is_reused && outgoing.is_untouched() => {}
                 Err(SendError::Broken(_))
-                    if is_reused && !conn.has_answered() && outgoing.restore() =>
+                    if is_reused
+                        && !conn.has_answered()
+                        && outgoing.may_restore()
+                        && budget.take()
+                        && outgoing.restore() =>
                 {
                     is_repeated = true
                 }
@@ -178,25 +227,35 @@ impl Pool {
         }
     }
 
-    async fn open(&self, alone: bool) -> Result<UpstreamConn, SendError> {
+    async fn open(
+        &self,
+        alone: bool,
+        place: &mut Option<Waiting>,
+    ) -> Result<UpstreamConn, SendError> {
+        // A request in the queue is woken where idle connections of other workers are closed.
+        let most_ticks = if place.is_some() { 0 } else { ROOM_TICKS };
         let socket = match self.room.take(self.max_connections.get(), alone) {
             Ok(socket) => socket,
-            Err(full) => self.wait_for_room(full, alone).await?,
+            Err(full) => self.wait_for_room(full, alone, most_ticks).await?,
         };
+        place.take().into_iter().for_each(Waiting::end_served);
         let (now, generation) = (self.ticks.now(), self.generation.get());
         Ok(UpstreamConn::open(&self.connector, socket, now, generation).await?)
     }
 
     /// Idle connections are closed to make room for new ones: this worker's at once, those of other
     /// workers at their next tick.
-    async fn wait_for_room(&self, mut full: NoRoom, alone: bool) -> Result<SocketSlot, SendError> {
+    async fn wait_for_room(
+        &self,
+        mut full: NoRoom,
+        alone: bool,
+        most_ticks: usize,
+    ) -> Result<SocketSlot, SendError> {
         let mut ticks = 0;
         loop {
             if !self.drop_idle() {
-                if !full.may_change() || ticks == ROOM_TICKS {
-                    let error = SendError::from(full);
-                    self.note_refused(&error);
-                    return Err(error);
+                if !full.may_change() || ticks == most_ticks {
+                    return Err(full.into());
                 }
                 ticks += 1;
                 self.ticks.next().await;
@@ -225,7 +284,7 @@ impl Pool {
             && until > now
             && conn.generation() == self.generation.get()
             && self.reclaims_seen.get() == self.room.reclaims();
-        if is_wanted && conn.is_reusable() {
+        if is_wanted && conn.is_reusable() && self.room.may_keep_idle(&self.idle_count) {
             let mut idle = self.idle.borrow_mut();
             idle.push(Idle { conn, until });
             self.idle_count.set(idle.len());

@@ -29,6 +29,7 @@ fn with_backups(balance: Balance, count: usize, backups: usize) -> Cluster {
         keep_alive: KEEP_ALIVE,
         max_connections: MaxConnections::Unlimited,
         health: None,
+        queue: Duration::ZERO,
         forward_cookies: true,
         secret_file: None,
         token_auth_secret_file: None,

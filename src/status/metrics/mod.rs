@@ -5,6 +5,7 @@ mod family;
 mod health;
 mod messages;
 mod overload;
+mod retries;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -48,6 +49,7 @@ impl Numbers {
         numbers.words(board);
         numbers.upstreams(board);
         numbers.health(board);
+        numbers.retries(board);
         numbers.messages(board);
         numbers.certificates(board);
         numbers.orders(&board.orders());

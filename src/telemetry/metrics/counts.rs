@@ -157,6 +157,10 @@ pub struct UpstreamCounts {
     pub broken: Count,
     /// Requests without a response in time.
     pub late: Count,
+    /// Requests that have waited for a connection because the server had all that it may have.
+    pub queued: QueueCounts,
+    /// Requests that were sent again, or to another server.
+    pub retries: RetryCounts,
     /// Messages of clients that were judged and went on.
     pub messages_allowed: ByMessageClass,
     /// Messages of clients that were refused.
@@ -165,4 +169,36 @@ pub struct UpstreamCounts {
     pub token_renewals: Count,
     /// WebSockets whose client was slowed down by `limits.messages_per_tunnel`.
     pub tunnels_slowed: Count,
+}
+
+/// What has become of requests that had to wait for a connection to a server.
+#[derive(Debug, Default)]
+pub struct QueueCounts {
+    /// They got one.
+    pub served: Count,
+    /// They waited for as long as `queue` allows.
+    pub late: Count,
+    /// Their client left.
+    pub left: Count,
+    /// There was no place in the queue.
+    pub refused: Count,
+}
+
+/// What has become of requests that a server did not answer.
+#[derive(Debug, Default)]
+pub struct RetryCounts {
+    /// They were sent once more, or to a server that may be down too.
+    pub repeated: Count,
+    /// The server had accepted no connection, and they went to another one that is up.
+    pub moved: Count,
+    /// There had been so many retries that they were not sent again.
+    pub over_budget: Count,
+}
+
+impl UpstreamCounts {
+    /// How many requests a server has answered or failed to answer.
+    pub fn sent(&self) -> u64 {
+        let answers = self.answers.iter().map(Count::get).sum::<u64>();
+        answers + self.broken.get() + self.late.get()
+    }
 }

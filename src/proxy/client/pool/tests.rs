@@ -46,6 +46,7 @@ fn spec(server: &str, keep_alive: Duration) -> UpstreamSpec {
         keep_alive,
         max_connections: MaxConnections::Unlimited,
         health: None,
+        queue: Duration::ZERO,
         forward_cookies: true,
         secret_file: None,
         token_auth_secret_file: None,
@@ -76,7 +77,15 @@ async fn get(pool: &Pool) {
     let client = CountedClient::exempt()
         .enter(pool.room().0, pool.room().1, false)
         .unwrap();
-    let (answer, conn) = pool.send(&mut outgoing, client).await.unwrap();
+    let (answer, conn) = pool
+        .send(
+            &mut outgoing,
+            client,
+            &RetryBudget::new(&Arc::default()),
+            &mut None,
+        )
+        .await
+        .unwrap();
     assert_eq!(answer.status(), 204);
     pool.give_back(conn);
 }
@@ -153,7 +162,7 @@ async fn what_is_busy_while_a_name_is_dropped_is_not_kept_afterwards() {
     let (addr, accepted) = server(NO_CONTENT);
     let spec = spec(&format!("http://localhost:{}", addr.port()), KEEP_ALIVE);
     let pool = pool(&spec, &Sockets::new(9));
-    let conn = Box::new(pool.open(false).await.unwrap());
+    let conn = Box::new(pool.open(false, &mut None).await.unwrap());
     pool.follow(&spec);
     pool.give_back(conn);
     get(&pool).await;
@@ -184,9 +193,9 @@ async fn idle_connections_of_other_workers_give_way() {
         () = ticks => {}
     }
     // A WebSocket's connection is its own, and the idle one of the same worker gives way at once.
-    let own = other.open(true).await.unwrap();
-    let error = one.open(false).await.unwrap_err();
+    let own = other.open(true, &mut None).await.unwrap();
+    let error = one.open(false, &mut None).await.unwrap_err();
     assert!(matches!(error, SendError::ServerFull), "{error}");
     drop(own);
-    assert!(one.open(false).await.is_ok());
+    assert!(one.open(false, &mut None).await.is_ok());
 }

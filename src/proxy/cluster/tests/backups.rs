@@ -1,6 +1,7 @@
 //! Backup servers, and which servers are never chosen.
 
 use super::*;
+use crate::proxy::client::SendError;
 
 const ALL: [Balance; 3] = [Balance::Client, Balance::RoundRobin, Balance::Least];
 
