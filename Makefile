@@ -2,12 +2,13 @@
 
 CARGO ?= cargo
 
-.PHONY: help run test check bench bench-count chaos soak reliability fuzz dist
+.PHONY: help run test check deny bench bench-count chaos soak reliability fuzz dist
 
 help:
 	@echo 'make run    the gateway in front of a Janus on this machine (installs one if missing)'
 	@echo 'make test   installs what the tests need, then runs all of them'
 	@echo 'make check  format, lints, documentation'
+	@echo 'make deny   cargo-deny: licences, sources, duplicates, and known vulnerabilities (needs the network)'
 	@echo 'make bench  measurements beside nginx, HAProxy and Caddy'
 	@echo 'make bench-count  instructions per request, handshake and message, beside those recorded'
 	@echo 'make chaos  a minute of load while everything goes wrong; what is lost, and why'
@@ -31,6 +32,12 @@ check:
 	$(CARGO) clippy --test real --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --locked
 	CARGO_TARGET_DIR=$${CARGO_TARGET_DIR:-target} $(CARGO) check --manifest-path fuzz/Cargo.toml --locked
+	@echo 'Known vulnerabilities are not looked up here: make deny'
+
+# `make test` checks the lists of deny.toml by itself; only advisories are looked up here alone.
+deny:
+	@command -v cargo-deny >/dev/null || $(CARGO) install cargo-deny --locked
+	$(CARGO) deny --locked check
 
 bench:
 	benches/run.sh

@@ -10,3 +10,5 @@ have c++ || install_packages g++
 for component in rustfmt clippy; do
     cargo "${component#rust}" --version >/dev/null 2>&1 || rustup component add "$component"
 done
+# Also the packages of other systems: what the test of licences asks for is then all there.
+cargo fetch --locked --quiet

@@ -1,51 +1,27 @@
 //! What the dependencies may be: their licences, where they come from, which there may be twice and
-//! which not at all. Known vulnerabilities are not looked up here, because that needs the network.
+//! which not at all. The lists are those of `deny.toml`, which cargo-deny reads (`make deny`). Known
+//! vulnerabilities are not looked up here, because that needs the network.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 use serde_json::Value;
 
-/// Licences that can be combined with ours. In an expression with `OR`, one of these is enough.
-const LICENCES: &[&str] = &[
-    "Apache-2.0",
-    "Apache-2.0 WITH LLVM-exception",
-    "BSD-2-Clause",
-    "BSD-3-Clause",
-    // The lists of root certificates.
-    "CDLA-Permissive-2.0",
-    "ISC",
-    "MIT",
-    "MIT-0",
-    "Unicode-3.0",
-    "Unlicense",
-    "Zlib",
-];
-
 const CRATES_IO: &str = "registry+https://github.com/rust-lang/crates.io-index";
 
-/// Packages that are built in two versions, and who needs the older one.
-const DUPLICATES: &[(&str, &str)] = &[
-    (
-        "base64",
-        "pem 4 has the next one; jsonwebtoken, instant-acme and ianitor do not",
-    ),
-    ("pem", "jsonwebtoken has pem 3, rcgen has pem 4"),
-    (
-        "syn",
-        "derive macros of thiserror, tokio and others; serde_derive and async-trait have syn 3",
-    ),
-    ("thiserror", "ppp has thiserror 1"),
-    ("thiserror-impl", "as thiserror"),
-    ("untrusted", "aws-lc-rs has 0.7, rustls-webpki has 0.9"),
-];
-
-/// Packages that must not be built, and why.
-const BANNED: &[(&str, &str)] = &[
-    ("native-tls", "TLS is rustls, everywhere"),
-    ("openssl-sys", "TLS is rustls, everywhere"),
-    ("ring", "aws-lc-rs is the one cryptographic library"),
-];
+/// A list of `deny.toml`. Entries are texts, or tables whose `crate` is a name with a version.
+fn listed(table: &str, key: &str) -> Vec<String> {
+    let text = include_str!("../../deny.toml");
+    let file: toml::Table = text.parse().unwrap();
+    let list = file[table][key].as_array().unwrap();
+    let listed: Vec<String> = list
+        .iter()
+        .map(|entry| entry.get("crate").unwrap_or(entry).as_str().unwrap())
+        .map(|name| name.split('@').next().unwrap_or(name).to_owned())
+        .collect();
+    assert!(!listed.is_empty(), "{table}.{key}");
+    listed
+}
 
 /// What the program is built of on this system: names with their versions.
 fn built() -> BTreeMap<String, BTreeSet<String>> {
@@ -82,11 +58,12 @@ fn cargo(arguments: &[&str]) -> String {
 }
 
 /// Whether an SPDX expression can be met. `AND` binds more than `OR`; the old form has a slash.
-fn is_allowed(expression: &str) -> bool {
+fn is_allowed(expression: &str, licences: &[String]) -> bool {
     let expression = expression.replace('/', " OR ");
     let any = |text: &str| {
         text.split(" OR ")
-            .any(|one| LICENCES.contains(&one.trim_matches(['(', ')', ' '])))
+            .map(|one| one.trim_matches(['(', ')', ' ']))
+            .any(|one| licences.iter().any(|licence| licence == one))
     };
     // Brackets are only ever around alternatives: a list of those, all of which have to be met.
     match expression.contains('(') || !expression.contains(" OR ") {
@@ -99,8 +76,9 @@ fn is_allowed(expression: &str) -> bool {
 
 #[test]
 fn dependencies_have_licences_that_are_allowed() {
-    let packages = packages();
+    let (packages, licences) = (packages(), listed("licenses", "allow"));
     assert!(packages.len() > 100, "{}", packages.len());
+    let is_allowed = |text: &str| is_allowed(text, &licences);
     let refused: Vec<String> = packages
         .iter()
         .filter(|package| !package["license"].as_str().is_some_and(is_allowed))
@@ -127,7 +105,8 @@ fn dependencies_are_built_in_one_version_or_have_a_reason() {
     assert!(built.len() > 100, "{}", built.len());
     let twice = built.iter().filter(|(_, versions)| versions.len() > 1);
     let twice: BTreeMap<&str, _> = twice.map(|(name, all)| (name.as_str(), all)).collect();
-    let known: BTreeSet<&str> = DUPLICATES.iter().map(|(name, _)| *name).collect();
+    let listed = listed("bans", "skip");
+    let known: BTreeSet<&str> = listed.iter().map(String::as_str).collect();
     let found: BTreeSet<&str> = twice.keys().copied().collect();
     assert_eq!(found, known, "{twice:#?}");
 }
@@ -135,7 +114,7 @@ fn dependencies_are_built_in_one_version_or_have_a_reason() {
 #[test]
 fn no_banned_package_is_built() {
     let built = built();
-    for (name, reason) in BANNED {
-        assert!(!built.contains_key(*name), "{name}: {reason}");
+    for name in listed("bans", "deny") {
+        assert!(!built.contains_key(&name), "{name}");
     }
 }

@@ -90,6 +90,7 @@ mod smuggling;
 mod smuggling_answers;
 mod status_hosts;
 mod streaming;
+mod stuck_logs;
 mod systemd;
 mod tenants;
 mod tls;

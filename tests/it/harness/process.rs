@@ -51,6 +51,17 @@ impl GatewayProcess {
         gateway
     }
 
+    /// Starts it by a script, whose arguments are the program and its own.
+    pub(crate) fn start_by(script: &str, config: &Config) -> Self {
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", script])
+            .arg(env!("CARGO_BIN_EXE_ianitor"));
+        let gateway = Self::spawn_by(command, config);
+        gateway.listening(1);
+        gateway
+    }
+
     /// Starts it with these variables in its environment and waits until it listens.
     pub(crate) fn start_with(environment: &[(&str, &str)], config: &Config) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ianitor"));
