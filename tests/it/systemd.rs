@@ -4,7 +4,7 @@ use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::sync::{Arc, Mutex};
 
-use rustix::process::Signal;
+use rustix::process::{Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::harness::process::GatewayProcess;
@@ -166,4 +166,32 @@ fn a_socket_that_is_not_there_is_a_warning() {
         "{said}"
     );
     assert_eq!(gateway.dial().h1().get("/").status(), 200);
+}
+
+#[test]
+fn an_upgrade_names_the_new_process_which_then_speaks_for_the_service() {
+    let (manager, upstream) = (Manager::at_path(), Upstream::ok());
+    let mut gateway = manager.start(&Config::to(&upstream));
+    manager.is_told(&["READY=1"]);
+    gateway.upgrade();
+    gateway.event("ready in the place of");
+    let successor = gateway.replaced_by()[0];
+    let main = format!("MAINPID={}", successor.as_raw_nonzero());
+    // The new process is ready before the old one names it; the messages are of two processes.
+    eventually("the new process is named", || {
+        let mut changes = manager.changes();
+        changes.sort();
+        changes == [&*main, "READY=1", "READY=1"]
+    });
+    // The old one does not say that the service stops.
+    assert_eq!(gateway.ended().code(), Some(0));
+    manager.hears_life();
+    kill_process(successor, Signal::TERM).unwrap();
+    eventually("the new process stops", || {
+        manager
+            .changes()
+            .last()
+            .is_some_and(|last| last == "STOPPING=1")
+    });
+    assert_eq!(manager.changes().len(), 4);
 }
