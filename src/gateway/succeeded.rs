@@ -103,6 +103,7 @@ impl Running {
     /// too.
     pub fn begin_replaced(&mut self) -> ReplacedDrain {
         self.stop_orders();
+        self.services.stop_deploying();
         self.status = None;
         // Not to be opened again when files are followed.
         self.config.listen.status = None;

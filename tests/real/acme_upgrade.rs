@@ -1,6 +1,7 @@
 //! An upgrade in the middle of an order: the old process finishes the order, whose challenge the
 //! new one answers, and no other order is placed.
 
+use std::fs;
 use std::process::Command;
 use std::sync::mpsc;
 
@@ -9,7 +10,7 @@ use serde_json::json;
 
 use crate::support::front::{Front, NEW_ORDER, Way};
 use crate::support::pebble::Pebble;
-use crate::support::site::{Site, hosts};
+use crate::support::site::{File, PAGE, Site, hosts};
 use crate::support::{Folder, until};
 
 /// Where Pebble takes the word that a challenge may be looked at.
@@ -34,7 +35,20 @@ fn an_order_that_is_under_way_at_an_upgrade_is_the_only_one() {
         }
         Way::Pass
     });
-    let gateway = site.start(&folder, &front.directory(), &hosts(&["a.test"]), "");
+    let (cert, deploys) = (folder.join("deployed.pem"), folder.join("deploys"));
+    let tables = format!(
+        "{PAGE}[[deploy]]\nhost = \"a.test\"\nto = \"files\"\ncert = \"{}\"\n\
+         reload = {{ command = [\"sh\", \"-c\", \"echo again >> {}\"] }}\n",
+        cert.display(),
+        deploys.display()
+    );
+    let file = File {
+        directory: &front.directory(),
+        certificates: &hosts(&["a.test"]),
+        acme: "",
+        tables: &tables,
+    };
+    let gateway = site.start_with(&folder, file);
     is_reached.recv().unwrap();
     let mut upgrade = Command::new(env!("CARGO_BIN_EXE_ianitor"));
     upgrade.arg("upgrade").arg("--config");
@@ -59,6 +73,10 @@ fn an_order_that_is_under_way_at_an_upgrade_is_the_only_one() {
         "the new process says that it serves the certificate",
         || gateway.process.said().contains("in service"),
     );
+    let deploys = || fs::read_to_string(&deploys).unwrap_or_default();
+    until("it is deployed", || !deploys().is_empty());
+    assert_eq!(deploys(), "again\n", "by one of them, once");
+    assert!(cert.exists());
 }
 
 /// A process that ends with the test.
