@@ -5,7 +5,13 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+# shellcheck source=scripts/lib.sh
+. scripts/lib.sh
+
 scripts/test-deps.sh
 # Debian keeps nginx and haproxy where only root looks.
 export PATH=$PATH:/usr/sbin:/sbin
+case " $* " in
+    *" peers "*) [ -n "${CADDY:-}" ] || have caddy || install_packages caddy ;;
+esac
 exec "${CARGO:-cargo}" test --release --locked --test chaos -- "$@" </dev/null
