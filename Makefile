@@ -53,6 +53,8 @@ soak:
 
 reliability:
 	scripts/chaos.sh peers
+	PATH=$$PATH:/usr/sbin IANITOR=$${IANITOR:-$${CARGO_TARGET_DIR:-target}/release/ianitor} \
+		python3 benches/failover.py
 
 fuzz:
 	fuzz/run.sh
