@@ -1,6 +1,6 @@
 //! What the dependencies may be: their licences, where they come from, which there may be twice and
-//! which not at all. The lists are those of `deny.toml`, which cargo-deny reads (`make deny`). Known
-//! vulnerabilities are not looked up here, because that needs the network.
+//! which not at all. The lists are those of `deny.toml`, which cargo-deny reads (`make deny`).
+//! Known vulnerabilities are not looked up here, because that needs the network.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
