@@ -25,7 +25,7 @@ pub fn write(to: &mut impl Write, document: &impl Serialize) -> io::Result<()> {
 /// The same on a runtime.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub async fn send(to: &mut (impl AsyncWrite + Unpin), document: &impl Serialize) -> io::Result<()> {
     let mut bytes = encode(document)?;
     let written = to.write_all(&bytes).await;
