@@ -58,7 +58,7 @@ impl<I: Inspector, O: Observer> Judge<I, O> {
         self.message_size
     }
 
-    /// How fast the client may send; `None`: as fast as it likes.
+    /// How fast the client may send; `None`: without a limit.
     pub(super) fn message_rate(&self) -> Option<Rate> {
         self.message_rate
     }

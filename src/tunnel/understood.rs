@@ -85,7 +85,7 @@ pub struct Understood<C, U, K, I, O> {
     control: Registered<TunnelControl>,
     /// The client's message that waits, and with it everything that the client sends later.
     waiting: Option<Box<Waiting>>,
-    /// How fast the client may send; `None`: as fast as it likes.
+    /// How fast the client may send; `None`: without a limit.
     pace: Option<Box<Pace>>,
     exchange: Rc<Exchange>,
     closing: Option<Alarm>,

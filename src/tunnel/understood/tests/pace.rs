@@ -12,7 +12,7 @@ fn rate(events: u32, per: Duration, burst: u32) -> Option<Rate> {
     })
 }
 
-/// So many messages at once, and no other for as long as a test runs.
+/// This many messages at once, and no more while a test runs.
 fn only(burst: u32) -> Setup {
     setup_at(1 << 16, rate(1, Duration::from_secs(3600), burst))
 }
