@@ -3,10 +3,12 @@
 //! ([`crate::route::health`]).
 //!
 //! ```text
-//! tasks   one task for each server ─▶ prober   what its protocol has is asked
-//!                │                               exchange · socket ─▶ answers
-//!                ▼                               recognize: which API, where ─▶ seen
-//!              streak   up or down, after so many in a row ─▶ ServerState
+//! tasks   one task for each server ─▶ prober   asks what its protocol has (target, places)
+//!                │                              exchange · socket ─▶ answers ─▶ seen
+//!                ▼
+//!              streak   up or down, after a number of probes in a row ─▶ ServerState
+//!
+//! check --live ─▶ recognize   which API a server has, and where ─▶ seen
 //! ```
 
 mod answers;
