@@ -29,6 +29,7 @@ mod coturn;
 mod counted;
 mod demos;
 mod deploy;
+mod drain;
 mod early;
 mod expiry;
 mod h2;
