@@ -64,8 +64,8 @@ impl Default for Limits {
         Self {
             connections: 50_000,
             connections_per_client: 5_000,
-            // A class whose clients all connect at once.
-            handshakes: 5_000,
+            // Clients that all connect at once may be slow to send their first bytes.
+            handshakes: 30_000,
             memory: MemoryLimit::OfCgroup,
             requests_per_client: Rate::new(2_000, Duration::from_secs(1)),
             // More than a person pastes by mistake, and too few to guess a token.

@@ -122,9 +122,10 @@ fn limits(config: &Config, budget: &budget::Budget) -> Limits {
 /// Fewer handshakes than this are not limited on account of `limits.connections`.
 const FEW_HANDSHAKES: usize = 100;
 
-/// Silent clients get at most half of the connections.
+/// Silent clients get at most three quarters of the connections. With fewer, those who connect all
+/// at once and are slow would be taken for a flood.
 fn handshakes(wanted: usize, connections: usize) -> usize {
-    wanted.min((connections / 2).max(FEW_HANDSHAKES))
+    wanted.min((connections / 4 * 3).max(FEW_HANDSHAKES))
 }
 
 /// The upstreams with the CAs that they trust. The credentials are in the same order.
