@@ -11,6 +11,7 @@
 )]
 
 mod client;
+mod floods;
 mod gateway;
 mod latency;
 mod ledger;
@@ -38,7 +39,12 @@ struct Case {
     run: fn(&mut Report),
 }
 
-const CASES: [Case; 4] = [
+const CASES: [Case; 5] = [
+    Case {
+        name: "floods",
+        is_usual: true,
+        run: floods::run,
+    },
     Case {
         name: "load",
         is_usual: true,
