@@ -1,11 +1,11 @@
-//! Steps of the system clock. When it is set, nobody knows yet which reading is right: NTP corrects
-//! a wrong clock, and sometimes spoils a right one and takes that back. For a minute both readings
-//! count, so that what is valid by one of them stays valid.
+//! Steps of the system clock. When it is set, it is not known yet which reading is right: NTP
+//! corrects a wrong clock, and sometimes sets a right one wrong and takes that back. For a minute
+//! both readings count, so that what is valid by one of them stays valid.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use rustix::time::{ClockId, clock_gettime};
+use nix::time::{ClockId, clock_gettime};
 
 /// The system clock was set if it and the clock that only counts disagree by more than this many
 /// milliseconds. A leap second is less.
@@ -65,10 +65,14 @@ pub(super) fn millis(wall: SystemTime) -> i64 {
     }
 }
 
-/// The clock that only counts, also while the machine sleeps, in milliseconds.
+/// The clock that only counts, also while the machine sleeps, in milliseconds. Read by libc: the
+/// way of rustix, through the kernel's vDSO, does not work under valgrind.
 pub(super) fn counted() -> i64 {
-    let time = clock_gettime(ClockId::Boottime);
-    time.tv_sec * 1000 + time.tv_nsec / 1_000_000
+    match clock_gettime(ClockId::CLOCK_BOOTTIME) {
+        Ok(time) => time.tv_sec() * 1000 + time.tv_nsec() / 1_000_000,
+        // Before Linux 2.6.39. The two clocks then never disagree, and no step is seen.
+        Err(_) => millis(super::wall()),
+    }
 }
 
 /// A time before `time` by this many milliseconds, or after it if negative.
