@@ -139,11 +139,27 @@ impl Rate {
         }
     }
 
-    /// Uses one event, and returns the new `full_at`.
+    /// Uses one event, and returns the new `full_at`. A bucket that lacks more than it can hold was
+    /// used at a lower rate, before a reload: it counts as one with a single event left.
     ///
     /// # Errors
     /// How long it takes until an event is available.
     pub fn take(self, full_at: u64, now: u64) -> Result<u64, Duration> {
+        // Threads that count at once may differ in what time it is.
+        const APART: u64 = 1_000_000;
+        let window = self.window();
+        let most = now.saturating_add(window.saturating_mul(2).saturating_add(APART));
+        if full_at > most {
+            return Ok(now.saturating_add(window));
+        }
+        self.take_strictly(full_at, now)
+    }
+
+    /// The same for a bucket from which [`Self::spend`] takes more than it can hold.
+    ///
+    /// # Errors
+    /// How long it takes until an event is available.
+    pub fn take_strictly(self, full_at: u64, now: u64) -> Result<u64, Duration> {
         let room_until = now.saturating_add(self.window());
         let next = full_at.max(now).saturating_add(self.cost());
         if next <= room_until {
@@ -249,6 +265,23 @@ mod tests {
         let mut full_at = 0;
         assert_eq!(pass(rate, &mut full_at, 0), 7);
         assert_eq!(rate.take(full_at, 0), Err(Duration::from_micros(142_856)));
+    }
+
+    #[test]
+    fn what_was_used_at_a_lower_rate_does_not_keep_a_client_out_at_a_higher_one() {
+        let (hourly, now) = (Rate::new(3, 3 * 3600 * SECOND), 1_000_000);
+        let mut full_at = 0;
+        assert_eq!(pass(hourly, &mut full_at, now), 3);
+        let (fast, used) = (Rate::new(100, SECOND), full_at);
+        assert_eq!(pass(fast, &mut full_at, now), 1);
+        assert_eq!(pass(fast, &mut full_at, now + 10_000), 1);
+        assert_eq!(pass(fast, &mut full_at, now + 5_000_000), 100);
+        // Threads that are a little apart find no more events than there are.
+        let mut full_at = 0;
+        pass(fast, &mut full_at, now + 1_900_000);
+        assert_eq!(pass(fast, &mut full_at, now), 0);
+        // Nor does a bucket that was spent beyond its end.
+        assert!(fast.take_strictly(used, now).is_err());
     }
 
     #[test]

@@ -45,6 +45,10 @@ impl<F: Future<Output: 'static> + 'static> hyper::rt::Executor<F> for LocalTasks
 /// Serves requests until the connection closes.
 pub(super) async fn serve<S: Stack>(stream: Stream, conn: Rc<ConnInfo>, stack: S) {
     conn.control.set_h2();
+    if conn.overload.is_some() {
+        // Every request is rejected: the client comes back by another connection.
+        conn.control.drain();
+    }
     let registered = conn.worker.enter_connection(Rc::clone(&conn.control));
     let io = TokioIo::new(ConnIo::new(stream, Rc::clone(&registered)));
     let mut builder = http2::Builder::new(LocalTasks);

@@ -180,6 +180,8 @@ pub(super) enum GivenUp {
 impl Place {
     /// The handshake waits for this gateway.
     pub(super) fn is_ours(&self) {
+        // The client has gone on just in time.
+        self.entry.is_shed.set(false);
         self.enter(Phase::Own);
     }
 
@@ -205,7 +207,7 @@ impl Place {
             if let Poll::Ready(output) = handshake.as_mut().poll(cx) {
                 return Poll::Ready(Ok(output));
             }
-            if self.entry.is_shed.get() && self.entry.phase.get() != Phase::Own {
+            if self.entry.is_shed.get() {
                 return Poll::Ready(Err(GivenUp::Shed));
             }
             self.entry.task.register(cx);
@@ -297,6 +299,8 @@ mod tests {
         assert_eq!(ended.await, Err(GivenUp::Shed));
         let handshake = async {
             goes_on.is_ours();
+            tokio::task::yield_now().await;
+            goes_on.is_theirs();
             tokio::task::yield_now().await;
         };
         assert_eq!(

@@ -61,12 +61,13 @@ impl Pace {
     /// # Errors
     /// How long it has to wait.
     pub(super) fn check(&mut self) -> Result<(), Duration> {
-        if self.rate.take(self.full_at, self.now).is_ok() {
+        if self.rate.take_strictly(self.full_at, self.now).is_ok() {
             return Ok(());
         }
         // The messages before may have taken a while.
         self.look();
-        self.rate.take(self.full_at, self.now).map(drop)
+        let taken = self.rate.take_strictly(self.full_at, self.now);
+        taken.map(drop)
     }
 
     /// Uses some messages, even if there are not as many.

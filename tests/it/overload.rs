@@ -106,7 +106,7 @@ fn clients_that_say_nothing_give_way_to_those_that_do() {
     assert_eq!(
         client.get("/").status(),
         200,
-        "whoever has shaken hands stays"
+        "a client whose handshake is complete stays"
     );
 }
 
@@ -194,10 +194,14 @@ fn a_worker_that_cannot_keep_up_turns_new_clients_away_until_it_can() {
     });
     is_turned_away(&gateway.dial().h1().get("/"));
     is_turned_away(&plain(&gateway).get("/"));
+    // One that stayed open would reject requests after the overload as well.
+    let mut by_h2 = gateway.dial().h2();
+    assert_eq!(by_h2.get("/").status, 503);
+    by_h2.until_closed();
     assert_eq!(earlier.get("/").status(), 200);
     websocket::is_alive(&mut tunnel);
     let refused = "ianitor_refusals_total{reason=\"overload\"}";
-    assert_eq!(metric(&gateway, refused), 2);
+    assert_eq!(metric(&gateway, refused), 3);
     gateway.event("a worker is no longer overloaded");
     assert_eq!(gateway.dial().h1().get("/").status(), 200);
 }

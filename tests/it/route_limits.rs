@@ -67,7 +67,7 @@ fn each_client_has_a_rate_on_a_route_with_a_burst() {
     // A reload keeps what was used, and a higher rate applies at once.
     gateway.reload(&config("1/h burst 3").table("# changed"));
     assert_eq!(get(&gateway, "127.0.0.1", "/api/x").0, 429);
-    gateway.reload(&config("1000/s burst 100000000"));
+    gateway.reload(&config("1000/s"));
     assert_eq!(get(&gateway, "127.0.0.1", "/api/x").0, 200);
     assert_eq!(upstream.requests().len(), 11);
 }
