@@ -23,6 +23,9 @@ const RETURN_STEP: Duration = Duration::from_secs(3);
 pub(super) struct Health {
     failures: Cell<u32>,
     paused_until: Cell<Tick>,
+    /// Whether the request that is sent after a pause, to see whether the pause is over, is under
+    /// way.
+    is_on_trial: Cell<bool>,
     /// How many probes had succeeded when the pause began.
     answers: Cell<u32>,
     known_at: Cell<Option<Tick>>,
@@ -44,6 +47,7 @@ impl Health {
     /// Notes that it accepts connections, and returns whether it did not before.
     pub(super) fn succeeded(&self, ticks: &Ticks) -> bool {
         self.known_at.set(Some(ticks.now()));
+        self.is_on_trial.set(false);
         let is_news = self.failures.replace(0) > 0;
         if is_news {
             self.returned_at.set(Some(ticks.now()));
@@ -76,11 +80,15 @@ impl Health {
         self.turns.replace(self.turns.get().wrapping_add(1))
     }
 
-    /// Notes that it does not accept connections, and returns whether it did before.
+    /// Notes that it does not accept connections, and returns whether it did before. Requests that
+    /// were under way when a pause began say nothing new, however many there are.
     pub(super) fn failed(&self, ticks: &Ticks, answers: u32) -> bool {
+        self.known_at.set(Some(ticks.now()));
+        if !self.is_on_trial.take() && !self.is_up(ticks, answers) {
+            return false;
+        }
         let failures = self.failures.get().saturating_add(1);
         self.failures.set(failures);
-        self.known_at.set(Some(ticks.now()));
         self.returned_at.set(None);
         self.pause(
             ticks,
@@ -98,7 +106,8 @@ impl Health {
 
     /// Notes that it is asked again after a pause: one request at a time, until one succeeds.
     pub(super) fn tried(&self, ticks: &Ticks, answers: u32) {
-        if self.failures.get() > 0 {
+        if self.failures.get() > 0 && self.is_up(ticks, answers) {
+            self.is_on_trial.set(true);
             self.pause(ticks, FIRST_PAUSE, answers);
         }
     }
@@ -145,6 +154,21 @@ mod tests {
         health.succeeded(&ticks);
         health.tried(&ticks, 0);
         assert!(health.is_up(&ticks, 0));
+    }
+
+    #[test]
+    fn requests_that_fail_together_are_one_failure() {
+        let (ticks, health) = (Ticks::new(), Health::default());
+        assert!(health.failed(&ticks, 0));
+        assert!((0..100).all(|_| !health.failed(&ticks, 0)));
+        for pause in [1, 2, 4] {
+            wait(&ticks, Duration::from_secs(pause));
+            assert!(!health.is_up(&ticks, 0), "after {pause} s");
+            wait(&ticks, TICK);
+            assert!(health.is_up(&ticks, 0), "after {pause} s and a tick");
+            health.tried(&ticks, 0);
+            (0..100).for_each(|_| _ = health.failed(&ticks, 0));
+        }
     }
 
     #[test]
