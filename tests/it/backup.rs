@@ -61,6 +61,17 @@ fn a_backup_gets_nothing_while_another_server_is_up() {
 }
 
 #[test]
+fn no_request_fails_when_all_others_have_just_gone_down() {
+    let (one, other, backup) = (Absent::new(), Absent::new(), Upstream::ok());
+    let servers = [&*one.url(), &other.url()];
+    let gateway = TestGateway::start(&config(&servers, &[&backup.url()], ""));
+    for _ in 0..3 {
+        assert_eq!(gateway.client().post("/", b"once").status(), 200);
+    }
+    assert_eq!(backup.requests().len(), 3);
+}
+
+#[test]
 fn requests_return_to_a_server_that_is_up_again_and_websockets_stay_at_the_backup() {
     for balance in ["client", "round_robin", "least"] {
         let (server, backup) = (Absent::new(), echo());

@@ -47,8 +47,8 @@ impl Cluster {
         Box::pin(self.send_elsewhere((first, error), second, counted, outgoing)).await
     }
 
-    /// Sends a request that a server did not get to another one, or waits in a queue for one that
-    /// is full.
+    /// Sends a request that a server did not get to another one, and while that is down too, to
+    /// further ones that are up; or waits in a queue for one that is full.
     async fn send_elsewhere(
         &self,
         (mut at, mut error): (usize, SendError),
@@ -56,15 +56,24 @@ impl Cluster {
         counted: &CountedClient,
         outgoing: &mut Outgoing<'_>,
     ) -> Result<Answered, SendError> {
-        if let Some(second) = second(at, &error) {
-            match self.send_to(second, counted, outgoing).await {
+        let mut next = second(at, &error);
+        let mut servers = self.pools.len();
+        while let Some(to) = next.take() {
+            let was_down = matches!(error, SendError::Connect(_));
+            match self.send_to(to, counted, outgoing).await {
                 Err(other) if outgoing.is_untouched() => {
                     // Of two the one that has a connection later.
                     if is_full(&other) || !is_full(&error) || self.pools[at].queue().is_zero() {
-                        (at, error) = (second, other);
+                        (at, error) = (to, other);
                     }
                 }
                 sent => return sent,
+            }
+            // Each of them is left out from now on, so the next one is another.
+            servers -= 1;
+            let is_down = was_down && matches!(error, SendError::Connect(_));
+            if is_down && servers > 1 && self.has_another_up(at) {
+                next = second(at, &error);
             }
         }
         if !is_full(&error) {
@@ -80,6 +89,10 @@ impl Cluster {
             Some(second) => self.send_to(second, counted, outgoing).await,
             None => Err(error),
         }
+    }
+
+    fn has_another_up(&self, than: usize) -> bool {
+        (0..self.pools.len()).any(|at| at != than && self.is_up(at))
     }
 
     /// The server for a request that the first one did not get, if there is another for it.
