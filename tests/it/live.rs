@@ -2,6 +2,7 @@
 
 use std::io;
 use std::process::Command;
+use std::sync::{Arc, Condvar, Mutex};
 
 use crate::harness::upstream::{Conn, Request};
 use crate::harness::websocket::{ACCEPT, CLOSE, Frame, KEY, PING, TEXT};
@@ -691,4 +692,30 @@ fn a_secret_that_janus_rejects_is_amiss() {
             assert_eq!(text.contains(advice), is_amiss, "{text}");
         }
     }
+}
+
+#[test]
+fn a_server_that_is_slow_does_not_hold_up_the_others() {
+    let other_asked = Arc::new((Mutex::new(false), Condvar::new()));
+    let ok = |conn: &mut Conn| conn.send("HTTP/1.1 204 No Content\r\n\r\n");
+    let asked = Arc::clone(&other_asked);
+    let slow = Upstream::http(move |_, conn| {
+        let other = asked.0.lock().unwrap();
+        drop(asked.1.wait_while(other, |asked| !*asked).unwrap());
+        ok(conn).map(|()| Then::Keep)
+    });
+    let other = Upstream::http(move |_, conn| {
+        *other_asked.0.lock().unwrap() = true;
+        other_asked.1.notify_all();
+        ok(conn).map(|()| Then::Keep)
+    });
+    let (text, is_problem) = ask_all(
+        &Config::new()
+            .upstream("a-slow", &slow.url())
+            .upstream("other", &other.url())
+            .route("/slow", "a-slow")
+            .route("/other", "other"),
+    );
+    assert!(!is_problem, "{text}");
+    assert!(text.find("a-slow") < text.find("other"), "{text}");
 }

@@ -1,8 +1,10 @@
 //! Asks the servers of upstreams whether they answer, and whether they are what the configuration
 //! says.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::stream::{self, StreamExt as _};
 use http::StatusCode;
 
 use super::credentials;
@@ -21,25 +23,37 @@ use ianitor::tls::{self, LoadError};
 /// The time limit for one answer.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
+/// How many servers are asked at once: with many of them, those that do not answer would otherwise
+/// take minutes.
+const AT_ONCE: usize = 32;
+
 /// The time limit for all questions to one server.
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// Asks every server of every upstream. A server that does not answer, or is something other than
 /// the upstream's `protocol` says, is a problem.
 pub(super) async fn ask_upstreams(config: &Config) -> Findings {
-    let mut found = Findings::default();
+    let mut questions = Vec::new();
     for (at, upstream) in config.routes.upstreams().iter().enumerate() {
-        let routed = Routed::to(&config.routes, UpstreamId(at));
+        let routed = Arc::new(Routed::to(&config.routes, UpstreamId(at)));
         let servers = upstream.servers.iter().zip(upstream.server_names());
         for (at, (server, name)) in servers.enumerate() {
-            let verdict = ask(upstream, server, &routed).await;
-            let kind = if upstream.is_backup(at) {
-                "backup "
-            } else {
-                ""
-            };
-            found.add(format_args!("{}  {kind}{name}", upstream.name), &verdict);
+            let routed = Arc::clone(&routed);
+            questions.push(async move {
+                let kind = if upstream.is_backup(at) {
+                    "backup "
+                } else {
+                    ""
+                };
+                let target = format!("{}  {kind}{name}", upstream.name);
+                (target, ask(upstream, server, &routed).await)
+            });
         }
+    }
+    let mut answers = stream::iter(questions).buffered(AT_ONCE);
+    let mut found = Findings::default();
+    while let Some((target, verdict)) = answers.next().await {
+        found.add(target, &verdict);
     }
     found.titled("upstreams")
 }
