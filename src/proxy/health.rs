@@ -49,7 +49,9 @@ impl Health {
         self.known_at.set(Some(ticks.now()));
         self.is_on_trial.set(false);
         let is_news = self.failures.replace(0) > 0;
-        if is_news {
+        // Probes may have said so before. Its clients have come back since, and must not be sent
+        // away again.
+        if is_news && self.returned_at.get().is_none() {
             self.returned_at.set(Some(ticks.now()));
         }
         is_news
@@ -154,6 +156,23 @@ mod tests {
         health.succeeded(&ticks);
         health.tried(&ticks, 0);
         assert!(health.is_up(&ticks, 0));
+    }
+
+    #[test]
+    fn a_server_returns_once_if_probes_say_so_before_a_request_does() {
+        let (ticks, health) = (Ticks::new(), Health::default());
+        health.failed(&ticks, 0);
+        health.note_probed(true, &ticks);
+        wait(&ticks, Duration::from_secs(5));
+        health.note_probed(false, &ticks);
+        assert_eq!(health.pace(&ticks), RETURN_PACES[0]);
+        wait(&ticks, RETURN_STEP * 3);
+        assert_eq!(health.pace(&ticks), 1);
+        assert!(health.succeeded(&ticks));
+        assert_eq!(health.pace(&ticks), 1);
+        health.failed(&ticks, 0);
+        health.succeeded(&ticks);
+        assert_eq!(health.pace(&ticks), RETURN_PACES[0]);
     }
 
     #[test]
