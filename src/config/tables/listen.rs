@@ -168,7 +168,8 @@ section! {
         /// TLS handshakes in progress. Further connections wait in the kernel's queue until there
         /// is room. Meanwhile clients that have sent nothing for half a second are closed, then
         /// those that have not gone on for two seconds, the oldest first. At most three
-        /// quarters of `connections`, unless that is below 134. See [Overload](operating.md#overload).
+        /// quarters of `connections`, unless that is below 134. See
+        /// [Overload](operating.md#overload).
         handshakes: Count;
         /// How much memory the gateway may have: its resident set. From 90 % of it on, new
         /// connections are rejected and idle ones closed, until less than 80 % is used; requests
