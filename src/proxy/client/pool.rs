@@ -166,10 +166,9 @@ impl Pool {
     /// Sends a request over an idle connection if there is one, or over a new one. A WebSocket
     /// always gets a new one.
     ///
-    /// The server may have closed an idle connection. If the request is untouched, not a byte of it
-    /// was written, and it is sent over another connection. If it was written and not a byte
-    /// came back, it is sent a second time over a new connection, where that does no harm and there
-    /// have not been too many of these. A place in the queue is left with the first connection.
+    /// The server may have closed an idle connection. A request of which nothing was written is sent
+    /// over another connection; one that got no byte of an answer, a second time over a new one, if
+    /// that does no harm and the budget allows it. A place in the queue ends with a connection.
     pub(in crate::proxy) async fn send(
         &self,
         outgoing: &mut Outgoing<'_>,
@@ -291,8 +290,7 @@ impl Pool {
         }
     }
 
-    /// Drops connections that the server has closed or that were idle for too long, and all idle
-    /// ones if others need their room.
+    /// Drops idle connections that are closed or too old, and all of them if others need room.
     pub fn sweep(&self) {
         let reclaims = self.room.reclaims();
         if self.reclaims_seen.replace(reclaims) != reclaims {
