@@ -166,9 +166,9 @@ impl Pool {
     /// Sends a request over an idle connection if there is one, or over a new one. A WebSocket
     /// always gets a new one.
     ///
-    /// The server may have closed an idle connection. A request of which nothing was written is sent
-    /// over another connection; one that got no byte of an answer, a second time over a new one, if
-    /// that does no harm and the budget allows it. A place in the queue ends with a connection.
+    /// The server may have closed an idle connection. A request of which nothing was written is
+    /// sent over another one. If it got no byte of an answer, it is sent a second time over a new
+    /// one, if that does no harm and the budget allows it. A place in the queue ends with one.
     pub(in crate::proxy) async fn send(
         &self,
         outgoing: &mut Outgoing<'_>,
