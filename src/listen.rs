@@ -129,6 +129,13 @@ impl Listener {
             is_shared &= prepare_inherited(inherited).map_err(failed)?;
             bound = inherited.local_addr().map_err(failed)?;
         }
+        if sockets.iter().any(is_ipv6_only) {
+            tracing::warn!(
+                %addr,
+                "the inherited socket accepts no IPv4, as one of the gateway's own would; write \
+                 BindIPv6Only=both into the socket unit"
+            );
+        }
         while is_shared && sockets.len() < workers {
             match socket(bound, true, freebind) {
                 Ok(further) => sockets.push(further),
@@ -154,6 +161,13 @@ impl Listener {
 pub fn adopt_one(addr: ListenAddr, inherited: StdListener) -> Result<StdListener, BindError> {
     prepare_inherited(&inherited).map_err(|source| BindError { addr, source })?;
     Ok(inherited)
+}
+
+/// Whether a socket of all addresses accepts those of IPv6 alone.
+fn is_ipv6_only(socket: &StdListener) -> bool {
+    let at = socket.local_addr();
+    at.is_ok_and(|at| ListenAddr(at).is_dual_stack())
+        && SockRef::from(socket).only_v6().unwrap_or(false)
 }
 
 /// Sets the options of an inherited socket as [`socket`] does, and says whether it shares its

@@ -88,3 +88,20 @@ async fn what_is_queued_is_accepted_before_closing() {
     .await;
     assert_eq!(accepted.get(), clients.len());
 }
+
+#[test]
+fn a_socket_of_all_addresses_that_accepts_no_ipv4_is_recognized() {
+    let listening = |address: &str, only_v6| {
+        let socket = Socket::new(Domain::IPV6, Type::STREAM, None).unwrap();
+        socket.set_only_v6(only_v6).unwrap();
+        let address: SocketAddr = address.parse().unwrap();
+        socket.bind(&address.into()).unwrap();
+        socket.listen(1).unwrap();
+        StdListener::from(socket)
+    };
+    assert!(is_ipv6_only(&listening("[::]:0", true)));
+    assert!(!is_ipv6_only(&listening("[::]:0", false)));
+    assert!(!is_ipv6_only(&listening("[::1]:0", true)));
+    let ipv4 = StdListener::bind("0.0.0.0:0").unwrap();
+    assert!(!is_ipv6_only(&ipv4));
+}
