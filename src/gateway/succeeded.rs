@@ -19,6 +19,8 @@ const LOG_INTERVAL: Duration = Duration::from_secs(600);
 pub struct ReplacedDrain {
     /// When sessions are refused, in the words of their protocol.
     refusing: Step,
+    /// When requests are over, so that no server is chosen any more.
+    requests: Step,
     /// When orders are not waited for any longer.
     orders: Step,
     /// When what is left is closed.
@@ -58,6 +60,7 @@ impl ReplacedDrain {
         running.send_all(|| Command::Drain(times));
         Self {
             refusing: Step::after(times.before_closing()),
+            requests: Step::after(drain.requests),
             orders: Step::after(drain.requests),
             closing: Step::after(drain.requests.max(drain.tunnels)),
             end: Step(None),
@@ -73,6 +76,9 @@ impl ReplacedDrain {
         let has_order = || !running.challenges().is_empty() && !self.orders.has_passed();
         if (open == 0 && !has_order()) || self.end.has_passed() {
             return Some(open);
+        }
+        if self.requests.take() {
+            running.probe_tasks.stop();
         }
         if self.refusing.take() {
             running.refuse_sessions();
@@ -107,6 +113,8 @@ impl Running {
         self.status = None;
         // Not to be opened again when files are followed.
         self.config.listen.status = None;
+        // It accepts nothing that could be accepted for longer.
+        self.config.limits.drain_delay = Duration::ZERO;
         ReplacedDrain::new(self, Drain::replaced(&self.config.limits))
     }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
@@ -19,7 +20,10 @@ const FIRST_WITHIN: Duration = Duration::from_millis(500);
 
 /// The probes that are under way.
 #[derive(Debug, Default)]
-pub struct ProbeTasks(Vec<ProbeTask>);
+pub struct ProbeTasks {
+    tasks: Vec<ProbeTask>,
+    is_stopped: AtomicBool,
+}
 
 /// The probes of one server, until this is dropped.
 #[derive(Debug)]
@@ -37,16 +41,19 @@ impl Drop for ProbeTask {
 
 impl ProbeTasks {
     /// Probes these servers from now on, and no others. A server that was probed before goes on as
-    /// it was, but for what has changed.
+    /// it was, but for what has changed. After [`ProbeTasks::stop`], none is probed.
     ///
     /// # Errors
     /// If there is a server to probe and this is not called on a runtime; then nothing changes.
     pub fn follow(&mut self, servers: Vec<(ProbeTarget, Arc<ServerState>)>) -> io::Result<()> {
+        if self.is_stopped.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         let runtime = match servers.is_empty() {
             true => None,
             false => Some(Handle::try_current().map_err(io::Error::other)?),
         };
-        let mut before = std::mem::take(&mut self.0);
+        let mut before = std::mem::take(&mut self.tasks);
         for (target, state) in servers {
             let known = before
                 .iter()
@@ -56,9 +63,11 @@ impl ProbeTasks {
                 (Some(at), _) => {
                     let task = before.swap_remove(at);
                     task.target.send_replace(target);
-                    self.0.push(task);
+                    self.tasks.push(task);
                 }
-                (None, Some(runtime)) => self.0.push(ProbeTask::start(runtime, target, state)),
+                (None, Some(runtime)) => {
+                    self.tasks.push(ProbeTask::start(runtime, target, state));
+                }
                 (None, None) => {}
             }
         }
@@ -69,7 +78,8 @@ impl ProbeTasks {
     /// Probes no server any longer. What the probes have said would soon be out of date, so that
     /// each server's state is unknown from now on.
     pub fn stop(&self) {
-        for task in &self.0 {
+        self.is_stopped.store(true, Ordering::Relaxed);
+        for task in &self.tasks {
             task.task.abort();
             task.state.clear();
         }

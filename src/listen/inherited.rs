@@ -228,6 +228,13 @@ impl Inherited {
         Some((socket, label.name))
     }
 
+    /// Takes the paths of the sockets of this name that have not been used.
+    pub fn take_unused_unix(&mut self, name: &str) -> Vec<PathBuf> {
+        let is_it = |unix: &mut Unix| unix.label.name.as_deref() == Some(name);
+        let unused = self.unix.extract_if(.., is_it);
+        unused.map(|unix| unix.path).collect()
+    }
+
     /// The sockets that no listener has used. A configuration may have changed before an upgrade:
     /// then they are closed.
     pub fn unknown(&self) -> Vec<InheritError> {

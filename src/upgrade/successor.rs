@@ -155,7 +155,14 @@ impl Successor {
     pub async fn tell(&mut self, update: &impl Serialize) {
         if self.is_understood {
             let sent = timeout(END, frame::send(&mut self.channel, update)).await;
-            self.is_understood = matches!(sent, Ok(Ok(())));
+            self.is_understood = matches!(&sent, Ok(Ok(())));
+            // If it has ended, that is logged already.
+            if sent.is_err() {
+                tracing::warn!(
+                    "the new process does not read: it does not learn of sessions that are \
+                     created or end in this one from now on"
+                );
+            }
         }
     }
 

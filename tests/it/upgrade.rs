@@ -149,7 +149,9 @@ fn tunnels_of_an_old_process_end_after_drain_tunnels_or_at_a_signal() {
     closed.send(Frame::client_close(1001, "").bytes());
     assert_eq!(gateway.ended().code(), Some(0));
 
-    let mut gateway = GatewayProcess::start(&Config::to(&upstream).limits("drain = \"100ms\""));
+    // It accepts no connections, so that it does not wait for drain_delay.
+    let limits = "drain = \"100ms\"\ndrain_delay = \"1h\"";
+    let mut gateway = GatewayProcess::start(&Config::to(&upstream).limits(limits));
     let mut closed = tunnel(&gateway.dial());
     gateway.upgrade();
     gateway.event("upgraded: the new process accepts connections");
@@ -223,6 +225,21 @@ fn sigusr2_upgrades_and_another_number_of_workers_takes_effect() {
         }
     }
     assert_eq!(gateway.ended().code(), Some(0));
+}
+
+#[test]
+fn a_control_socket_that_moves_with_an_upgrade_leaves_no_file() {
+    let (folder, upstream) = (tempfile::tempdir().unwrap(), Upstream::ok());
+    let [before, after] = ["before", "after"].map(|name| folder.path().join(name));
+    let at = |path| Config::to(&upstream).listen(&format!("{LISTEN}\ncontrol = {path:?}"));
+    let gateway = GatewayProcess::start(&at(&before));
+    std::fs::write(gateway.config_path(), at(&after).text()).unwrap();
+    gateway.signal(Signal::USR2);
+    eventually("the file is where it is configured", || {
+        after.exists() && !before.exists()
+    });
+    gateway.upgrade();
+    assert!(after.exists());
 }
 
 /// How many connections of each kind have requests all the time.

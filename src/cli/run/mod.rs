@@ -104,6 +104,9 @@ fn launch(
         let running = gateway.start_with(late, Some(access)).map_err(io_failed)?;
         let control = Control::start(socket.change).map_err(io_failed)?;
         let older = accepting(predecessor.take(), &control, socket.is_owned)?;
+        if older.is_some() {
+            socket.moved_from.iter().for_each(|path| remove(path));
+        }
         let started = Started {
             config: path,
             log,
@@ -153,6 +156,8 @@ struct Socket {
     change: Change,
     /// Whether its file is removed at the end, though an older process has made it.
     is_owned: bool,
+    /// Where the older process has made one that is no longer configured.
+    moved_from: Vec<PathBuf>,
 }
 
 /// Opens the control socket, unless the process was started with it.
@@ -166,7 +171,16 @@ fn control_socket(spec: &ControlSpec, inherited: &mut Inherited) -> Result<Socke
     Ok(Socket {
         change,
         is_owned: name.as_deref() == Some(CONTROL),
+        moved_from: inherited.take_unused_unix(CONTROL),
     })
+}
+
+/// Removes the file of a control socket that nothing listens on any more.
+fn remove(path: &Path) {
+    if let Err(error) = std::fs::remove_file(path) {
+        let path = path.display();
+        tracing::warn!(%path, %error, "the file of the former control socket stays");
+    }
 }
 
 fn broken_off(error: &std::io::Error) -> String {
@@ -254,6 +268,9 @@ async fn serve(
             }
         }
     }
+    // A new process that is not ready ends now: while it runs, it has the sockets, and clients would
+    // wait in their queues.
+    drop(upgrade);
     // A successor may have the socket while this gateway drains, as it may have the addresses.
     let requests = control.stop();
     drain(running, signals, requests).await

@@ -73,8 +73,12 @@ pub(super) async fn replaced(
                 continue;
             }
             update = next_update(&mut older) => {
+                let passed_on = match &update {
+                    Some(Update::Sessions(sessions)) => Update::Sessions(sessions.clone()),
+                    _ => running.draining(),
+                };
                 running.take_update(update);
-                continue;
+                passed_on
             }
             Some(change) = changes.recv() => Update::Sessions(change),
             () = challenges.changed() => Update::Challenges(challenges.hand_over()),

@@ -146,7 +146,10 @@ async fn upgrade(
     wait: Duration,
 ) -> Result<Replacement, UpgradeError> {
     let (mut hand_over, control) = handed.map_err(UpgradeError::HandOver)?;
-    let sockets = hand_over.sockets().await.map_err(UpgradeError::HandOver)?;
+    let sockets = match timeout(wait, hand_over.sockets()).await {
+        Ok(sockets) => sockets.map_err(UpgradeError::HandOver)?,
+        Err(_) => return Err(UpgradeError::HandOver(no_answer())),
+    };
     let sockets = sockets.into_iter().chain(control).collect();
     let mut successor = Successor::start(&program, sockets, listen::UPGRADE)?;
     let ready = async {
@@ -160,4 +163,8 @@ async fn upgrade(
         }),
         Err(_) => Err(UpgradeError::Late(wait)),
     }
+}
+
+fn no_answer() -> io::Error {
+    io::Error::other("a worker does not answer; if it has stalled, the log says where")
 }
