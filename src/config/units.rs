@@ -9,8 +9,6 @@ use crate::limits::Rate;
 /// The longest duration, because deadlines are added to clocks, which overflow.
 const LONGEST: Duration = Duration::from_secs(366 * 86_400);
 
-const TOO_LONG: &str = "is longer than a year";
-
 const SIZES: [(&str, u64); 7] = [
     ("GiB", 1 << 30),
     ("MiB", 1 << 20),
@@ -36,7 +34,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     times
         .and_then(|times| unit.checked_mul(times))
         .filter(|d| *d <= LONGEST)
-        .ok_or(TOO_LONG.to_owned())
+        .ok_or("is longer than a year".to_owned())
 }
 
 fn no_duration(text: &str) -> String {
@@ -97,13 +95,7 @@ pub(super) fn rate(text: &str) -> Result<Rate, String> {
     if split(events) != (events, "") || events.is_empty() {
         return Err(form());
     }
-    let per = match time_unit(per) {
-        Some(unit) => unit,
-        None => duration(per).map_err(|error| match error == TOO_LONG {
-            true => "has a time that is longer than a year".to_owned(),
-            false => form(),
-        })?,
-    };
+    let per = time_unit(per).map_or_else(|| duration(per).map_err(|_| form()), Ok)?;
     let events: u32 = events
         .parse()
         .map_err(|_| "is a higher rate than can be counted".to_owned())?;
@@ -141,7 +133,7 @@ fn with_burst(rate: Rate, number: &str) -> Option<Result<Rate, String>> {
 }
 
 fn no_rate(text: &str) -> String {
-    match meant::rate(text) {
+    match meant::rate(text).filter(|rate| rate.per <= LONGEST) {
         Some(rate) => format!("is not a rate; write \"{}\"", write_rate(rate)),
         None => concat!(
             "is not a rate, such as \"2000/s\", \"300/m\", \"50/10s\" or ",
@@ -346,7 +338,7 @@ mod tests {
             ("10/s 20", "not a rate"),
             ("10/s bursts 20", "not a rate"),
             ("10/s burst 0", "at least one at once"),
-            ("1/9999999d", "has a time that is longer than a year"),
+            ("1/9999999d", "is not a rate, such as"),
             ("10/s burst 99999999999", "larger burst"),
             ("0/s burst 5", "at least one"),
         ] {
