@@ -203,7 +203,9 @@ fn slow(dial: &Dial, words: &[&str]) -> String {
         .rev()
         .find(|line| line.contains("Exit status:"));
     said.map_or(format!("{}", output.status), |line| {
-        line.rsplit(": ").next().unwrap_or(line).trim().to_owned()
+        // It writes in colours, terminal or not.
+        let coloured = line.split_once("\u{1b}[1;36m").map(|(_, said)| said);
+        coloured.unwrap_or(line).trim().to_owned()
     })
 }
 
