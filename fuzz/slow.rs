@@ -13,7 +13,7 @@ pub struct Slow<'d> {
 }
 
 impl<'d> Slow<'d> {
-    /// Sends this, so many bytes at once, and nothing after it.
+    /// Sends this, a given number of bytes at once, and nothing after it.
     pub fn new(data: &'d [u8], at_once: usize) -> Self {
         Self { data, at_once }
     }

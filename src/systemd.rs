@@ -1,4 +1,4 @@
-//! What the service manager is told: systemd, or another that has the protocol of `sd_notify(3)`.
+//! What the service manager learns: systemd, or another that has the protocol of `sd_notify(3)`.
 //!
 //! The environment names a socket (`NOTIFY_SOCKET`) and how often systemd wants to hear that the
 //! process is alive (`WATCHDOG_USEC`). Without them nothing is sent. Both are for the main process

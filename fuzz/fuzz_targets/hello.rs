@@ -1,4 +1,4 @@
-//! What a client begins with is told apart however it is split into packets, and a server name has
+//! What a client begins with is recognized however it is split into packets, and a server name has
 //! one spelling.
 #![no_main]
 

@@ -21,7 +21,7 @@ const ALL: [Algorithm; 9] = [
     Algorithm::EdDSA,
 ];
 
-/// `{"alg":"…","kid":"a"}`, `{}` and no signature by anybody.
+/// `{"alg":"…","kid":"a"}`, `{}` and no signature.
 const TOKENS: [&str; 3] = [
     "eyJhbGciOiJSUzI1NiIsImtpZCI6ImEifQ.e30.AAAA",
     "eyJhbGciOiJFUzI1NiIsImtpZCI6ImEifQ.e30.AAAA",

@@ -118,7 +118,7 @@ impl Running {
         ReplacedDrain::new(self, Drain::replaced(&self.config.limits))
     }
 
-    /// What the process that has replaced this one is told of it.
+    /// What the process that has replaced this one learns of it.
     pub fn draining(&self) -> Update {
         let older = self.board.older();
         Update::Draining {

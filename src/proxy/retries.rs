@@ -1,4 +1,4 @@
-//! How many requests may be sent again: a tenth of all, so that a server that is ill does not get
+//! How many requests may be sent again: a tenth of all, so that a server that fails does not get
 //! twice the load because of it.
 
 use std::cell::Cell;
@@ -7,13 +7,14 @@ use std::sync::Arc;
 use crate::telemetry::metrics::UpstreamCounts;
 use crate::tick::Tick;
 
-/// One request in so many may be sent again.
+/// One request in this number may be sent again.
 const SHARE: u64 = 10;
 
-/// So many may be, however few requests there are: three a second.
+/// This many may be, however few requests there are: three a second.
 const FLOOR: u64 = 30;
 
-/// Counts are taken every so many ticks, and compared with the last but one: those of 5 s to 10 s.
+/// Counts are taken once in this number of ticks, and compared with the last but one: those of 5 s
+/// to 10 s.
 const STEP: Tick = 10;
 
 /// The retries of an upstream at one worker.

@@ -52,7 +52,7 @@ pub(super) struct DrainPlan {
 }
 
 impl DrainPlan {
-    /// For a worker with so many idle connections.
+    /// For a worker with this number of idle connections.
     pub(super) fn new(times: DrainTimes, now: Tick, idle: usize) -> Self {
         let at = |time: Duration| {
             let ticks = time.as_millis() / TICK.as_millis();

@@ -126,7 +126,7 @@ impl HandshakePlaces {
         self.looks.set(self.looks.get().wrapping_add(1));
     }
 
-    /// Closes the oldest of the clients that have been waited for too long, up to so many.
+    /// Closes the oldest of the clients that have been waited for too long, up to a number.
     fn shed(&self, most: usize) {
         let (now, looks) = (self.ticks.now(), self.looks.get());
         let is_stale = |one: &Handshaking| {

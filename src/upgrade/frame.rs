@@ -1,5 +1,5 @@
 //! Documents on the channel between two processes: the length in four bytes, most significant
-//! first, and so many bytes of JSON.
+//! first, and that number of bytes of JSON.
 
 use std::io::{self, Read, Write};
 

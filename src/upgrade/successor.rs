@@ -151,7 +151,7 @@ impl Successor {
     }
 
     /// Tells it of a change while this process drains, if it is still there and understands it.
-    /// One that does not read for long is told nothing more.
+    /// One that does not read for long receives nothing more.
     pub async fn tell(&mut self, update: &impl Serialize) {
         if self.is_understood {
             let sent = timeout(END, frame::send(&mut self.channel, update)).await;

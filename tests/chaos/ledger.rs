@@ -18,9 +18,9 @@ pub(crate) enum Kind {
     H1Post,
     H2Get,
     H2Post,
-    /// By whichever of three servers, of which one is ill.
+    /// By any of three servers, of which one is faulty.
     Pool,
-    /// To the ill server alone.
+    /// To the faulty server alone.
     Ill,
     /// Answered after ten seconds.
     Slow,
@@ -129,8 +129,8 @@ impl Kind {
             Self::H1Post => "HTTP/1.1 POST",
             Self::H2Get => "HTTP/2 GET",
             Self::H2Post => "HTTP/2 POST",
-            Self::Pool => "GET, one of three servers is ill",
-            Self::Ill => "GET, the only server is ill",
+            Self::Pool => "GET, one of three servers is faulty",
+            Self::Ill => "GET, the only server is faulty",
             Self::Slow => "GET, answered after 10 s",
             Self::Streamed => "GET, answered over 3 s",
             Self::Rest => "Janus message by POST",
@@ -271,7 +271,7 @@ impl Entry {
     /// Nothing while the client waits.
     fn verdict(&self) -> Option<(Verdict, String)> {
         let received = self.seen.len();
-        // Of the server that had it last: a healthy one must not lose what an ill one has reset.
+        // Of the server that had it last: a healthy one must not lose what a faulty one has reset.
         let is_reset = matches!(self.seen.last(), Some((_, Deed::Reset)));
         let is_doubled = !self.kind.is_idempotent() && received > 1;
         let seen = || format!("{:?}", self.seen);
@@ -294,7 +294,7 @@ impl std::fmt::Display for Verdict {
         f.write_str(match self {
             Self::Answered => "answered",
             Self::Repeated => "answered when sent again",
-            Self::FaultOfServer => "reset by the ill server",
+            Self::FaultOfServer => "reset by the faulty server",
             Self::ServerDown => "while the server was down",
             Self::Doubled => "doubled",
             Self::Lost => "lost",

@@ -19,7 +19,7 @@ pub(crate) struct Setup {
 #[derive(Clone, Copy, Debug)]
 struct Ports {
     app: u16,
-    /// Two healthy ones beside the ill one.
+    /// Two healthy ones beside the faulty one.
     pool: [u16; 2],
     ill: u16,
     slow: u16,

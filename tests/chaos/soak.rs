@@ -1,4 +1,4 @@
-//! The same load for as long as it is told, slower, with reloads, upgrades and WebSockets that come
+//! The same load for a given time, slower, with reloads, upgrades and WebSockets that come
 //! and go: what the gateway uses must not grow.
 //!
 //! `SOAK=1h` says how long; ten minutes without it. Upgrades are in the first third: afterwards one

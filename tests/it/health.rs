@@ -253,7 +253,7 @@ fn each_protocol_is_asked_by_what_it_has() {
     }
 }
 
-/// Janus' WebSocket port. Until it is told to, it accepts no new sessions.
+/// Janus' WebSocket port. Until the test says so, it accepts no new sessions.
 fn draining_janus(accepts: &Arc<AtomicUsize>) -> Upstream {
     let accepts = Arc::clone(accepts);
     Upstream::http(move |request, conn| {

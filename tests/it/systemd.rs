@@ -11,7 +11,7 @@ use crate::harness::process::GatewayProcess;
 use crate::harness::websocket::{Frame, echo, handshake};
 use crate::harness::{Config, Upstream, eventually};
 
-/// A service manager that keeps what it is told.
+/// A service manager that keeps what it receives.
 struct Manager {
     /// The value of `NOTIFY_SOCKET`.
     name: String,

@@ -12,7 +12,7 @@ use crate::harness::upstream::Conn;
 use crate::harness::websocket::{Frame, handshake, is_alive, switching};
 use crate::harness::{Client, Config, Dial, Upstream, eventually, h2};
 
-/// Answers requests, those for `/held` when it is told to, and echoes frames.
+/// Answers requests, those for `/held` when the test says so, and echoes frames.
 fn upstream() -> (Upstream, mpsc::Sender<()>) {
     let (go, wait) = mpsc::channel();
     let wait = Mutex::new(wait);

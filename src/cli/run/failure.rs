@@ -1,4 +1,4 @@
-//! Why `ianitor run` ends before it serves anybody.
+//! Why `ianitor run` ends before it accepts connections.
 
 use std::process::ExitCode;
 

@@ -18,10 +18,10 @@ use super::upgrade::Replacement;
 /// How often it is looked what is left.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// How often the new process is told of what is left in this one.
+/// How often the new process learns what is left in this one.
 const REPORT: Duration = Duration::from_secs(1);
 
-/// How often it is told which sessions are used, so that it does not forget those that are only
+/// How often it learns which sessions are used, so that it does not forget those that are only
 /// used here.
 const SESSIONS: Duration = Duration::from_secs(60);
 
@@ -61,7 +61,7 @@ pub(super) async fn replaced(
     let mut sessions = interval(SESSIONS);
     let challenges = Arc::clone(running.challenges());
     let closed = loop {
-        // What the new process is told; nothing if it has ended.
+        // What the new process receives; nothing if it has ended.
         let update = tokio::select! {
             _ = look.tick() => match draining.advance(&running) {
                 Some(closed) => break Some(closed),
@@ -109,7 +109,7 @@ fn interval(every: Duration) -> Interval {
 }
 
 /// What the process that this one has replaced says. `None` when it has ended; without one, this
-/// waits for ever.
+/// waits without end.
 pub(super) async fn next_update(older: &mut Option<mpsc::Receiver<Update>>) -> Option<Update> {
     let Some(updates) = older else {
         return std::future::pending().await;

@@ -86,8 +86,8 @@ impl Upgrade {
         });
     }
 
-    /// Waits for the new process. Without an upgrade, for ever; after one that has failed, the
-    /// gateway goes on.
+    /// Waits for the new process. While there is no upgrade, it never ends; after one that has
+    /// failed, the gateway goes on.
     pub(super) async fn ready(&mut self) -> Option<Replacement> {
         let Some(UnderWay { work, .. }) = &mut self.under_way else {
             return std::future::pending().await;

@@ -191,7 +191,7 @@ pub struct RetryCounts {
     pub repeated: Count,
     /// The server had accepted no connection, and they went to another one that is up.
     pub moved: Count,
-    /// There had been so many retries that they were not sent again.
+    /// Not sent again: there had been too many retries.
     pub over_budget: Count,
 }
 

@@ -26,8 +26,8 @@ pub(crate) struct Size {
     pub(crate) h1: usize,
     /// Connections of HTTP/2, with four requests at a time.
     pub(crate) h2: usize,
-    /// Clients of the three servers of which one is ill, and of each of the slow, the streaming and
-    /// the ill server.
+    /// Clients of the three servers of which one is faulty, and of each of the slow, the streaming
+    /// and the faulty server.
     pub(crate) few: usize,
     /// Sessions of Janus over REST, each with a long poll.
     pub(crate) polls: usize,
@@ -106,7 +106,7 @@ impl Load {
         load
     }
 
-    /// Waits until so many WebSockets are open.
+    /// Waits until this number of WebSockets are open.
     pub(crate) fn is_open(&self, sockets: usize) {
         until("all WebSockets are open", || {
             self.world.sockets.open() >= sockets

@@ -12,7 +12,7 @@ use super::{Size, World};
 
 /// Streams at a time on a connection of HTTP/2.
 const STREAMS: usize = 4;
-/// A kept connection of HTTP/1.1 has so many requests.
+/// A kept connection of HTTP/1.1 has this number of requests.
 const REQUESTS_EACH: usize = 20;
 const BODY: usize = 1024;
 

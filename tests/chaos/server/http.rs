@@ -227,7 +227,7 @@ async fn read_chunks(stream: &mut TcpStream, buffer: &mut BytesMut) -> io::Resul
     }
 }
 
-/// Reads until there are so many bytes.
+/// Reads until there are this number of bytes.
 async fn fill(stream: &mut TcpStream, buffer: &mut BytesMut, size: usize) -> io::Result<()> {
     while buffer.len() < size {
         if stream.read_buf(buffer).await? == 0 {
