@@ -268,8 +268,8 @@ async fn serve(
             }
         }
     }
-    // A new process that is not ready ends now: while it runs, it has the sockets, and clients would
-    // wait in their queues.
+    // A new process that is not ready ends now: while it runs, it has the sockets, and clients
+    // would wait in their queues.
     drop(upgrade);
     // A successor may have the socket while this gateway drains, as it may have the addresses.
     let requests = control.stop();
