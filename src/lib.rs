@@ -21,7 +21,8 @@
 //! ([`signalling::owners`]). The main thread runs everything else: it reads the configuration,
 //! binds, and sends commands and immutable snapshots to the workers ([`gateway`]); it fetches
 //! issuers' keys ([`jwks`]), orders certificates ([`acme`]), deploys them to other servers
-//! ([`deploy`]), and answers commands ([`control`]) and probes ([`status`]). Names are resolved on
+//! ([`deploy`]), probes upstreams ([`health`]), hands everything over to a new process
+//! ([`upgrade`]), and answers commands ([`control`]) and probes ([`status`]). Names are resolved on
 //! threads of their own ([`resolve`]).
 //!
 //! **Permission is a value.** Only a [`policy::Policy`] makes a [`policy::Permit`], only

@@ -105,7 +105,7 @@ impl Manager {
         if let Err(error) = socket.send(states)
             && !self.has_failed.swap(true, Ordering::Relaxed)
         {
-            tracing::warn!(%error, "systemd could not be told the state of the gateway");
+            tracing::warn!(%error, "the state of the gateway could not be sent to systemd");
         }
     }
 }

@@ -27,7 +27,7 @@ pub struct HandOver {
     snapshot: Arc<Snapshot>,
     shared: Arc<SharedState>,
     changes: mpsc::UnboundedReceiver<Sessions>,
-    journal: mpsc::UnboundedSender<Sessions>,
+    sender: mpsc::UnboundedSender<Sessions>,
 }
 
 impl Running {
@@ -38,7 +38,7 @@ impl Running {
     pub fn hand_over(&self) -> io::Result<HandOver> {
         let status = self.status.as_ref();
         let status = status.map(|status| status.share()).transpose()?;
-        let (journal, changes) = mpsc::unbounded_channel();
+        let (sender, changes) = mpsc::unbounded_channel();
         Ok(HandOver {
             workers: self
                 .workers
@@ -54,7 +54,7 @@ impl Running {
             snapshot: self.board.snapshot(),
             shared: Arc::clone(&self.shared),
             changes,
-            journal,
+            sender,
         })
     }
 
@@ -74,10 +74,10 @@ impl HandOver {
     pub async fn late(&self) -> Late {
         for upstream in &self.snapshot.upstreams {
             if let Some(owners) = &upstream.owners {
-                let (journal, name) = (self.journal.clone(), upstream.spec.name.to_string());
+                let (sender, name) = (self.sender.clone(), upstream.spec.name.to_string());
                 owners.write_changes(move |change| {
                     // The new process may be gone.
-                    let _ = journal.send(Sessions {
+                    let _ = sender.send(Sessions {
                         upstream: name.as_str().into(),
                         sessions: vec![change],
                     });

@@ -22,7 +22,7 @@ fn access_lines_on_a_full_disk_hold_up_no_request() {
 }
 
 #[test]
-fn access_lines_that_nobody_reads_hold_up_no_request() {
+fn access_lines_that_are_not_read_hold_up_no_request() {
     let (upstream, folder) = (Upstream::ok(), tempfile::tempdir().unwrap());
     let pipe = folder.path().join("pipe");
     // The descriptor 3 keeps the pipe open for reading, and nothing reads it.

@@ -1,7 +1,7 @@
 //! Whose sessions there are, for the process that replaces this one.
 //!
 //! Everything is handed over once ([`Owners::hand_over`]), and from then on what changes
-//! ([`Journal`]): requests that are still served here create sessions that clients then use there.
+//! ([`ChangeLog`]): requests that are still served here create sessions that clients then use there.
 //! Sessions that end with a connection stay with it, in this process.
 
 use std::fmt;
@@ -108,24 +108,24 @@ type Write = Box<dyn Fn(Handed) + Send + Sync>;
 
 /// Where what changes is written from the hand-over on.
 #[derive(Default)]
-pub(super) struct Journal(ArcSwapOption<Write>);
+pub(super) struct ChangeLog(ArcSwapOption<Write>);
 
-impl fmt::Debug for Journal {
+impl fmt::Debug for ChangeLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Journal")
+        f.write_str("ChangeLog")
     }
 }
 
-impl Journal {
+impl ChangeLog {
     /// Writes a change, if another process wants to know of it and it is not bound to a connection.
     pub(super) fn note(&self, owner: Owner, change: impl FnOnce() -> Option<Handed>) {
         if owner.is_connection() {
             return;
         }
-        if let Some(journal) = &*self.0.load()
+        if let Some(write) = &*self.0.load()
             && let Some(change) = change()
         {
-            journal(change);
+            write(change);
         }
     }
 }
@@ -133,7 +133,7 @@ impl Journal {
 impl Owners {
     /// Calls this with each change from now on, in the place of any before.
     pub fn write_changes(&self, write: impl Fn(Handed) + Send + Sync + 'static) {
-        self.journal.0.store(Some(Arc::new(Box::new(write))));
+        self.change_log.0.store(Some(Arc::new(Box::new(write))));
     }
 
     /// Everything that belongs to clients and not to a connection.
@@ -246,9 +246,9 @@ impl Owners {
         }
     }
 
-    /// Writes a session as it is now to the journal.
+    /// Writes a session as it is now to the log of changes.
     pub(super) fn note_session(&self, owner: Owner, id: i64, now: Instant) {
-        self.journal.note(owner, || {
+        self.change_log.note(owner, || {
             let sessions = self.shard(id).lock();
             let session = sessions.get(&id)?;
             session.handed(id, now)
@@ -400,8 +400,8 @@ mod tests {
     fn what_changes_after_the_hand_over_follows() {
         let (owners, now) = (Owners::new(Limits::default()), clock::monotonic());
         let alice = Owner::of_subject("staff", "alice");
-        let (journal, changes) = std::sync::mpsc::channel();
-        owners.write_changes(move |change| journal.send(change).unwrap());
+        let (change_log, changes) = std::sync::mpsc::channel();
+        owners.write_changes(move |change| change_log.send(change).unwrap());
         let other = handed_over(&owners, now);
         let follow = || {
             let mut handed = Vec::new();

@@ -33,7 +33,7 @@ use serde::{Deserialize, Serialize};
 
 use super::rules::Entries;
 use crate::addr::ClientAddr;
-use handed::Journal;
+use handed::ChangeLog;
 use quota::Quota;
 
 const SHARDS: usize = 32;
@@ -190,7 +190,7 @@ pub struct Owners {
     shards: [Mutex<HashMap<i64, Session>>; SHARDS],
     objects: Objects,
     resources: Resources,
-    journal: Arc<Journal>,
+    change_log: Arc<ChangeLog>,
 }
 
 #[derive(Debug)]
@@ -233,19 +233,19 @@ impl Owners {
     pub fn new(limits: Limits) -> Arc<Self> {
         let session_quota = Quota::new(limits.sessions, limits.sessions_per_owner);
         let share = limits.sessions_per_owner;
-        let journal = Arc::<Journal>::default();
+        let change_log = Arc::<ChangeLog>::default();
         let idle = limits.idle_objects;
         let quota = Arc::clone(&session_quota);
-        let resources = Resources::new(idle, share, quota, Arc::clone(&journal));
+        let resources = Resources::new(idle, share, quota, Arc::clone(&change_log));
         Arc::new(Self {
             idle: limits.idle,
             refuses_sessions: AtomicBool::new(false),
             session_quota,
             handle_quota: Quota::new(limits.handles, limits.handles_per_owner),
             shards: Default::default(),
-            objects: Objects::new(idle, Arc::clone(&journal)),
+            objects: Objects::new(idle, Arc::clone(&change_log)),
             resources,
-            journal,
+            change_log,
         })
     }
 
@@ -363,7 +363,7 @@ impl Owners {
         {
             known.remove();
             let id = session;
-            self.journal
+            self.change_log
                 .note(owner, || Some(Handed::Ended { owner, id }));
         }
     }

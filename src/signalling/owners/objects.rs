@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::handed::Journal;
+use super::handed::ChangeLog;
 use super::quota::Place;
 use super::{Owner, SHARDS};
 
@@ -30,7 +30,7 @@ pub struct Objects {
     idle: Duration,
     /// By owner, so that what one message names is found in one place.
     shards: [Mutex<HashMap<Owner, Holdings>>; SHARDS],
-    journal: Arc<Journal>,
+    change_log: Arc<ChangeLog>,
 }
 
 /// What belongs to one client.
@@ -73,11 +73,11 @@ impl InUse {
 }
 
 impl Objects {
-    pub(super) fn new(idle: Duration, journal: Arc<Journal>) -> Self {
+    pub(super) fn new(idle: Duration, change_log: Arc<ChangeLog>) -> Self {
         Self {
             idle,
             shards: Default::default(),
-            journal,
+            change_log,
         }
     }
 

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use super::Owner;
-use super::handed::Journal;
+use super::handed::ChangeLog;
 use super::quota::{Place, Quota};
 use found::{Found, note};
 pub use path::ResourcePath;
@@ -45,7 +45,7 @@ pub struct Resources {
     quota: Arc<Quota>,
     /// One lock for all: a stream takes a few requests in its whole life.
     state: Mutex<State>,
-    journal: Arc<Journal>,
+    change_log: Arc<ChangeLog>,
 }
 
 #[derive(Debug, Default)]
@@ -96,14 +96,14 @@ impl Resources {
         idle: Duration,
         most_per_owner: usize,
         quota: Arc<Quota>,
-        journal: Arc<Journal>,
+        change_log: Arc<ChangeLog>,
     ) -> Self {
         Self {
             idle,
             most_per_owner,
             quota,
             state: Mutex::default(),
-            journal,
+            change_log,
         }
     }
 
@@ -143,7 +143,7 @@ impl Resources {
             is_endpoint,
             used: now,
         };
-        self.journal.note(owner, || Some(resource.handed(now)));
+        self.change_log.note(owner, || Some(resource.handed(now)));
         state.insert(owner, resource);
     }
 

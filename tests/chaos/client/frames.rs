@@ -16,7 +16,7 @@ const PONG: u8 = 10;
 /// Any is as good as another here.
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
-/// A frame, without its mask. Nobody here sends fragments.
+/// A frame, without its mask. No fragments are sent here.
 #[derive(Debug)]
 pub(crate) enum Frame {
     Text(Vec<u8>),

@@ -18,7 +18,7 @@ use super::super::latency::Latency;
 use super::super::report::Report;
 use super::{Size, World, chance};
 
-/// So many clients connect at a time in the beginning.
+/// How many clients connect at a time in the beginning.
 const AT_A_TIME: usize = 64;
 /// WebSockets on one connection of HTTP/2.
 const STREAMS: usize = 10;

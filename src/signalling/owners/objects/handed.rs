@@ -36,9 +36,9 @@ impl Objects {
         })
     }
 
-    /// Writes a session as it is now to the journal.
+    /// Writes a session as it is now to the log of changes.
     pub(super) fn note(&self, owner: Owner, session: &str, now: Instant) {
-        self.journal.note(owner, || {
+        self.change_log.note(owner, || {
             let shard = self.shard(owner).lock();
             shard.get(&owner)?.handed(owner, session, now)
         });
