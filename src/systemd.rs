@@ -139,10 +139,11 @@ pub fn reloading() {
 /// The gateway drains, for at most this long. systemd waits so long, even if its `TimeoutStopSec=`
 /// is shorter.
 pub fn stopping(status: &str, most: Duration) {
-    let micros = u32::try_from(most.as_micros()).unwrap_or(u32::MAX);
+    // `NotifyState::ExtendTimeoutUsec` has 32 bits, which end after 71 minutes; systemd reads 64.
+    let extend = format!("EXTEND_TIMEOUT_USEC={}", most.as_micros());
     MANAGER.send(&[
         NotifyState::Stopping,
-        NotifyState::ExtendTimeoutUsec(micros),
+        NotifyState::Custom(&extend),
         NotifyState::Status(status),
     ]);
 }
