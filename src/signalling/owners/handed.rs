@@ -1,8 +1,8 @@
 //! Whose sessions there are, for the process that replaces this one.
 //!
 //! Everything is handed over once ([`Owners::hand_over`]), and from then on what changes
-//! ([`ChangeLog`]): requests that are still served here create sessions that clients then use there.
-//! Sessions that end with a connection stay with it, in this process.
+//! ([`ChangeLog`]): requests that are still served here create sessions that clients then use
+//! there. Sessions that end with a connection stay with it, in this process.
 
 use std::fmt;
 use std::sync::Arc;
