@@ -17,7 +17,9 @@ const SECRET: &str = "a secret of thirty-two bytes, ok";
 /// has to last.
 fn given(uri: &str, gateway: &Gateway, mint: impl Fn(Value) -> String) -> Value {
     let began = now();
-    let ending = |end: u64| mint(json!({ "sub": "program", "exp": began + end }));
+    // Each program has a subject of its own: of two that had the same token, a request would renew
+    // the WebSockets of both.
+    let ending = |end: u64| mint(json!({ "sub": uri, "exp": began + end }));
     let renewals: Vec<_> = ENDS
         .windows(2)
         .map(|ends| json!({ "at": began + ends[0] - EARLY, "token": ending(ends[1]) }))
