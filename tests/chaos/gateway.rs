@@ -60,7 +60,7 @@ impl Gateway {
         gateway
     }
 
-    /// Puts another file in the place of the one that there is.
+    /// Replaces its configuration by another file.
     pub(crate) fn write(&self, text: &str) {
         write_file(&self.folder, [self.https, self.status], text);
     }
@@ -89,7 +89,7 @@ impl Gateway {
             .unwrap()
     }
 
-    /// Puts another program in the place of its binary.
+    /// Replaces its binary by another program.
     pub(crate) fn replace_binary(&self, program: &[u8]) {
         use std::os::unix::fs::PermissionsExt as _;
         let new = self.folder.join("ianitor.new");

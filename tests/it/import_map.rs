@@ -78,7 +78,7 @@ const MAP: &[(&str, &[&str])] = &[
     ("route", &["telemetry", "signalling", "policy", "turn"]),
     ("files", &["route"]),
     ("proxy", &["telemetry", "policy", "route"]),
-    // Asks servers; the tasks are told by `gateway` which ones.
+    // Asks servers; `gateway` names them to the tasks.
     ("health", &["telemetry", "route", "proxy"]),
     // Knows two sockets and a permit, not how they came to be joined.
     (

@@ -76,11 +76,11 @@ fn each_client_has_a_rate_on_a_route_with_a_burst() {
 fn the_rate_of_a_route_comes_before_its_policy_and_is_readable_by_pages() {
     let upstream = server();
     let lines = "requests = \"1/h\"\ncors = { origins = [\"https://app.example.com\"] }";
-    let nobody = "[policies.nobody]\nallow = [\"192.0.2.1\"]";
-    let config = config(&upstream, lines).table(nobody).route_with(
+    let elsewhere = "[policies.elsewhere]\nallow = [\"192.0.2.1\"]";
+    let config = config(&upstream, lines).table(elsewhere).route_with(
         "/closed",
         "app",
-        "policy = \"nobody\"\nrequests = \"2/h\"",
+        "policy = \"elsewhere\"\nrequests = \"2/h\"",
     );
     let gateway = TestGateway::start(&config);
     let statuses = [(); 4].map(|()| get(&gateway, "127.0.0.1", "/closed").0);

@@ -176,7 +176,7 @@ fn an_upgrade_names_the_new_process_which_then_speaks_for_the_service() {
     let mut gateway = manager.start(&Config::to(&upstream));
     manager.is_told(&["READY=1"]);
     gateway.upgrade();
-    gateway.event("ready in the place of");
+    gateway.event("ready: this process replaces");
     let successor = gateway.replaced_by()[0];
     let main = format!("MAINPID={}", successor.as_raw_nonzero());
     // The new process is ready before the old one names it; the messages are of two processes.

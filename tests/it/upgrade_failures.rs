@@ -37,7 +37,7 @@ impl Replaceable {
         self.folder.path().join("ianitor")
     }
 
-    /// Puts something else in the place of the program.
+    /// Replaces the program by something else.
     fn replace(&self, by: impl AsRef<[u8]>) {
         let new = self.folder.path().join("new");
         fs::write(&new, by).unwrap();

@@ -1,4 +1,4 @@
-//! In the place of `src/sync.rs`: atomics and locks that loom orders.
+//! Instead of `src/sync.rs`: atomics and locks that loom orders.
 
 pub use loom::sync::MutexGuard;
 pub use loom::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

@@ -146,7 +146,7 @@ fn accepting(
     }
     tracing::info!(
         pid = std::process::id(),
-        "ready in the place of an older process"
+        "ready: this process replaces an older one"
     );
     predecessor.updates().map(Some).map_err(io_failed)
 }

@@ -15,8 +15,8 @@ use super::super::signals::Signals;
 use super::drain::drain;
 use super::upgrade::Replacement;
 
-/// How often it is looked what is left.
-const LOOK: Duration = Duration::from_millis(50);
+/// How often it is looked what is left. Seldom: WebSockets may go on for a day.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// How often the new process learns what is left in this one.
 const REPORT: Duration = Duration::from_secs(1);

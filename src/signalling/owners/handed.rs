@@ -131,7 +131,7 @@ impl ChangeLog {
 }
 
 impl Owners {
-    /// Calls this with each change from now on, in the place of any before.
+    /// Calls this, and nothing that was given before, with each change from now on.
     pub fn write_changes(&self, write: impl Fn(Handed) + Send + Sync + 'static) {
         self.change_log.0.store(Some(Arc::new(Box::new(write))));
     }

@@ -180,7 +180,7 @@ impl GatewayProcess {
     /// The processes that have replaced it, by what they have said.
     pub(crate) fn replaced_by(&self) -> Vec<Pid> {
         let events = self.events().into_iter();
-        let ready = events.filter(|line| line.contains("ready in the place of"));
+        let ready = events.filter(|line| line.contains("ready: this process replaces"));
         let pid = |line: String| line.split_once("pid=")?.1.trim().parse().ok();
         ready.filter_map(pid).filter_map(Pid::from_raw).collect()
     }
