@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { webcrypto } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import WebSocket from 'ws';
+import { start } from './start-xmpp.js';
 import { within } from './within.js';
 
 // Node 20 has no WebSocket of its own, 18 no crypto either.
@@ -15,7 +16,7 @@ const { client, xml } = await import('@xmpp/client');
 async function enter(service, room) {
   const user = client({ service, domain: 'localhost' });
   user.reconnect.stop();
-  // What start() rejects with is the same.
+  // What starting rejects with is the same.
   user.on('error', () => {});
   const answered = new Promise((resolve) => {
     user.on('stanza', (stanza) => {
@@ -24,7 +25,7 @@ async function enter(service, room) {
     });
   });
   try {
-    await user.start();
+    await start(user);
   } catch {
     return 'refused';
   }
