@@ -1,8 +1,10 @@
 //! The commands of `ianitor`, a module each.
 
+pub(crate) mod aliases;
 pub(crate) mod arguments;
 pub(crate) mod certs;
 pub(crate) mod check;
+pub(crate) mod config_file;
 pub(crate) mod output;
 pub(crate) mod reload;
 pub(crate) mod run;

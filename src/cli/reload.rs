@@ -1,6 +1,5 @@
 //! `ianitor reload`: the running gateway reads its configuration again.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -13,14 +12,14 @@ use ianitor::telemetry::Chain;
 use serde_json::json;
 
 use super::arguments::wait;
+use super::config_file::ConfigFile;
 use super::output::{CliError, EXIT_CONFIG, EXIT_FAILED, complain, finish, runtime, show};
 
 /// `ianitor reload`.
 #[derive(Debug, Args)]
 pub(crate) struct Reload {
-    /// The configuration.
-    #[arg(long, value_name = "FILE", default_value = "gateway.toml")]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigFile,
     /// How long to wait for the gateway: seconds, or with a unit, such as 5m.
     #[arg(long, value_name = "TIME", default_value = "1m", value_parser = wait)]
     wait: Duration,
@@ -31,10 +30,9 @@ pub(crate) fn run(arguments: &Reload) -> ExitCode {
 }
 
 fn reload(arguments: &Reload) -> Result<ExitCode, CliError> {
-    let path = &arguments.config;
+    let path = arguments.config.path();
     // A file that is wrong is not even sent: it says where the socket is.
-    let loaded =
-        config::load(path).map_err(|failure| (EXIT_CONFIG, Chain(&failure).to_string()))?;
+    let loaded = arguments.config.load()?;
     let config = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let answer = runtime()?.block_on(async {
         let work = async {
@@ -48,6 +46,7 @@ fn reload(arguments: &Reload) -> Result<ExitCode, CliError> {
         let warning = warning.as_str().unwrap_or_default();
         complain(&format!("warning: {warning}\n"));
     }
+    show(&config::summary(&loaded.config));
     show("reloaded\n");
     Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,5 @@
 //! `ianitor turn`: prints a credential for trying out the TURN server.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,10 +7,10 @@ use std::time::Duration;
 use clap::Args;
 use ianitor::clock::UnixTime;
 use ianitor::config::{self, Config};
-use ianitor::telemetry::Chain;
 use ianitor::turn::uri::{Scheme, Transport, TurnUri};
 use ianitor::turn::{Credential, Subject, TurnSpec, load};
 
+use super::config_file::ConfigFile;
 use super::output::{CliError, EXIT_CONFIG, EXIT_USAGE, finish, show};
 
 /// `ianitor turn`.
@@ -19,9 +18,8 @@ use super::output::{CliError, EXIT_CONFIG, EXIT_USAGE, finish, show};
 pub(crate) struct Turn {
     /// The [turn.NAME] table; may be omitted if there is only one.
     name: Option<String>,
-    /// The configuration.
-    #[arg(long, value_name = "FILE", default_value = "gateway.toml")]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigFile,
     /// Who the credential is for.
     #[arg(long, value_name = "NAME", default_value = "test")]
     user: String,
@@ -46,10 +44,8 @@ pub(crate) fn run(arguments: &Turn) -> ExitCode {
 }
 
 fn execute(arguments: &Turn) -> Result<ExitCode, CliError> {
-    let path = &*arguments.config;
-    let config = config::load(path)
-        .map_err(|failure| (EXIT_CONFIG, Chain(&failure).to_string()))?
-        .config;
+    let path = arguments.config.path();
+    let config = arguments.config.load()?.config;
     if config.turns.is_empty() {
         let text = format!(
             "{}: has no [turn.NAME] table to make credentials from",

@@ -1,18 +1,17 @@
 //! `ianitor upgrade`: the running gateway starts the program anew and hands its sockets over.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use ianitor::config;
 use ianitor::control::client::{Client, ClientError};
 use ianitor::control::endpoints::UPGRADE;
 use ianitor::telemetry::Chain;
 use serde_json::json;
 
 use super::arguments::wait;
-use super::output::{CliError, EXIT_CONFIG, EXIT_FAILED, finish, runtime, show};
+use super::config_file::ConfigFile;
+use super::output::{CliError, EXIT_FAILED, finish, runtime, show};
 
 /// How much longer than the new process may take the gateway may take to answer.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -20,9 +19,8 @@ const ANSWER: Duration = Duration::from_secs(10);
 /// `ianitor upgrade`.
 #[derive(Debug, Args)]
 pub(crate) struct Upgrade {
-    /// The configuration.
-    #[arg(long, value_name = "FILE", default_value = "gateway.toml")]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigFile,
     /// How long the new process may take until it is ready: seconds, or with a unit, such as 5m.
     #[arg(long, value_name = "TIME", default_value = "1m", value_parser = wait)]
     wait: Duration,
@@ -33,10 +31,9 @@ pub(crate) fn run(arguments: &Upgrade) -> ExitCode {
 }
 
 fn upgrade(arguments: &Upgrade) -> Result<ExitCode, CliError> {
-    let path = &arguments.config;
+    let path = arguments.config.path();
     // A file that is wrong is not even sent: it says where the socket is.
-    let loaded =
-        config::load(path).map_err(|failure| (EXIT_CONFIG, Chain(&failure).to_string()))?;
+    let loaded = arguments.config.load()?;
     let config = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let wait = u64::try_from(arguments.wait.as_millis()).unwrap_or(u64::MAX);
     let answer = runtime()?.block_on(async {

@@ -79,6 +79,8 @@ pub struct Config {
     pub control: ControlSpec,
     /// `[log]`.
     pub log: LogSpec,
+    /// `reload.watch`.
+    pub is_watched: bool,
     /// `[limits]`.
     pub limits: Limits,
     /// `[tls]`, its paths relative to the folder of the file.

@@ -11,6 +11,7 @@
 
 mod budget;
 mod certificates;
+mod config_watch;
 mod drain;
 mod error;
 mod hand_over;
@@ -32,6 +33,7 @@ mod succeeded;
 mod unreached;
 mod watch;
 
+pub use config_watch::{CONFIG_LOOK_INTERVAL, ConfigWatch};
 pub use drain::Drain;
 pub use error::StartError;
 pub use hand_over::HandOver;

@@ -45,6 +45,11 @@ pub struct Running {
 }
 
 impl Running {
+    /// The configuration in force.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// The addresses of its listeners, in the order of the configuration.
     pub fn addresses(&self, kind: Kind) -> impl Iterator<Item = SocketAddr> {
         let listeners = self.listeners.iter();

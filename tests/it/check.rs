@@ -259,11 +259,14 @@ fn live_asks_the_ca_and_the_servers_that_get_its_certificates() {
 }
 
 #[test]
-fn a_configuration_is_named_by_its_option_and_no_error_repeats_a_token() {
+fn a_configuration_is_named_once_and_no_error_repeats_a_token() {
     let folder = tempfile::tempdir().unwrap();
     let output = check_with(folder.path(), CONFIG, &["other.toml"]);
     assert_eq!(output.status.code(), Some(64));
-    assert_eq!(stderr(&output), "write --config other.toml\n");
+    assert_eq!(
+        stderr(&output),
+        "which configuration, gateway.toml or other.toml? Write one of them\n"
+    );
     let token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl";
     for arguments in [
         &["check", token][..],

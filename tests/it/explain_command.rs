@@ -300,7 +300,7 @@ fn what_is_missing_on_the_command_line_or_in_the_configuration_is_said() {
             "write --plugin janus.plugin.videoroom",
         ),
         ("kick", 64, "--policy"),
-        ("--policy callers", 64, "MESSAGE"),
+        ("--policy callers", 64, "FILE"),
         (
             "--policy nobody kick",
             64,

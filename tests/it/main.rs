@@ -38,6 +38,7 @@ mod foreign_files;
 mod found;
 mod gathered;
 mod h2_websockets;
+mod habits;
 mod hand_over;
 mod harness;
 mod headers;

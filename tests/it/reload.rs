@@ -30,6 +30,31 @@ fn a_broken_file_changes_nothing_and_the_log_names_the_line() {
 }
 
 #[test]
+fn a_file_that_is_watched_is_applied_when_it_changes() {
+    let upstream = Upstream::ok();
+    let config = Config::to(&upstream);
+    let text = format!("[reload]\nwatch = true\n{}", config.text());
+    let gateway = GatewayProcess::start(&config);
+    let path = gateway.config_path();
+    // Nothing watches it yet.
+    gateway.hang_up(&text);
+    gateway.event(" reloaded ");
+    let mut client = gateway.dial().h1();
+    let broken = text.replace("policy = \"open\"", "policy = \"opne\"");
+    std::fs::write(&path, broken).unwrap();
+    gateway.event("not reloaded");
+    gateway.event("opne");
+    assert_eq!(client.get("/").status(), 200);
+    // As editors and ConfigMaps do it: another file takes the name.
+    let with_route = config.route("/more", "app").text();
+    let next = path.with_extension("next");
+    std::fs::write(&next, format!("[reload]\nwatch = true\n{with_route}")).unwrap();
+    std::fs::rename(&next, &path).unwrap();
+    gateway.event(" reloaded ");
+    assert_eq!(client.get("/more").status(), 200);
+}
+
+#[test]
 fn a_certificate_that_cannot_be_read_changes_nothing() {
     let upstream = Upstream::ok();
     let config = Config::to(&upstream);

@@ -8,7 +8,7 @@ mod revoke;
 mod table;
 mod wait;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,23 +16,17 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use ianitor::acme::{AcmeSpec, CertSpec, Reason};
 use ianitor::clock::UnixTime;
-use ianitor::config::{self, Config};
-use ianitor::telemetry::Chain;
+use ianitor::config::Config;
 
 use crate::cli::arguments::wait;
+use crate::cli::config_file::ConfigFile;
 use crate::cli::output::{CliError, EXIT_CONFIG, EXIT_FAILED, EXIT_USAGE, complain, show};
 
 /// `ianitor certs`.
 #[derive(Debug, Args)]
 pub(crate) struct Certs {
-    /// The configuration.
-    #[arg(
-        long,
-        global = true,
-        value_name = "FILE",
-        default_value = "gateway.toml"
-    )]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigFile,
     /// Print the table as JSON.
     #[arg(long)]
     json: bool,
@@ -111,10 +105,8 @@ fn act(certs: &Certs) -> Result<ExitCode, CliError> {
             "this --wait is for the table; write it after renew or revoke".to_owned(),
         ));
     }
-    let config = config::load(&certs.config)
-        .map_err(|failure| (EXIT_CONFIG, Chain(&failure).to_string()))?
-        .config;
-    let acme = acme(&certs.config, &config)?;
+    let config = certs.config.load()?.config;
+    let acme = acme(certs.config.path(), &config)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();

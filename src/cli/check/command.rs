@@ -1,6 +1,6 @@
 //! The command line of `ianitor check`, and what it prints.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -9,6 +9,7 @@ use ianitor::config;
 use super::explain::Explain;
 use super::files::check;
 use super::live;
+use crate::cli::config_file::{ConfigFile, with_hint};
 use crate::cli::output::{
     CliError, EXIT_CONFIG, EXIT_FAILED, EXIT_USAGE, complain, finish, runtime, show,
 };
@@ -16,9 +17,8 @@ use crate::cli::output::{
 /// `ianitor check`.
 #[derive(Debug, Args)]
 pub(crate) struct Check {
-    /// The configuration.
-    #[arg(long, value_name = "FILE", default_value = "gateway.toml")]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigFile,
     /// Also ask the upstreams whether they answer and speak their protocol, fetch the keys of
     /// issuers and the CA's directory, and ask the servers of [[passthrough]] and those that
     /// certificates are deployed to for their certificates.
@@ -28,20 +28,32 @@ pub(crate) struct Check {
     explain: Explain,
 }
 
+impl Check {
+    /// The file to check: `ianitor check FILE` is the same as with `--config`.
+    fn path(&self) -> Result<&Path, CliError> {
+        match (&self.explain.file, self.config.named()) {
+            (Some(file), Some(named)) if file != named => {
+                let (file, named) = (file.display(), named.display());
+                let text = format!("which configuration, {named} or {file}? Write one of them");
+                Err((EXIT_USAGE, text))
+            }
+            (Some(file), _) => Ok(file),
+            (None, _) => Ok(self.config.path()),
+        }
+    }
+}
+
 pub(crate) fn run(arguments: &Check) -> ExitCode {
     finish(execute(arguments))
 }
 
 fn execute(arguments: &Check) -> Result<ExitCode, CliError> {
     if arguments.explain.explain {
-        return arguments.explain.run(&arguments.config);
+        return arguments.explain.run(arguments.config.path());
     }
-    if let Some(file) = &arguments.explain.message {
-        let text = format!("write --config {}", file.display());
-        return Err((EXIT_USAGE, text));
-    }
+    let path = arguments.path()?;
     let checked =
-        check(&arguments.config).map_err(|unusable| (EXIT_CONFIG, unusable.to_string()))?;
+        check(path).map_err(|unusable| (EXIT_CONFIG, with_hint(path, unusable.to_string())))?;
     for warning in &checked.warnings {
         complain(&format!("warning: {warning}\n"));
     }

@@ -17,14 +17,15 @@ use ianitor::token::claims::Claims;
 use ianitor::token::jws::is_jwt;
 
 use super::explanation::Asked;
+use crate::cli::config_file::load;
 use crate::cli::output::{CliError, EXIT_FAILED, EXIT_USAGE, complain, show};
-use crate::cli::token::{Offline, load, named, offline};
+use crate::cli::token::{Offline, named, offline};
 
 /// The arguments of `ianitor check --explain`.
 #[derive(Debug, Args)]
 pub(crate) struct Explain {
     /// Explain, rule by rule, whether the message rules of a policy let a message pass.
-    #[arg(long, requires_all = ["policy", "message"], conflicts_with = "live")]
+    #[arg(long, requires_all = ["policy", "file"], conflicts_with = "live")]
     pub(super) explain: bool,
     /// The policy.
     #[arg(long, value_name = "NAME", requires = "explain")]
@@ -36,10 +37,10 @@ pub(crate) struct Explain {
     /// Of a message to Janus, the plugin that its handle is attached to.
     #[arg(long, value_name = "PLUGIN", requires = "explain")]
     plugin: Option<String>,
-    /// A file with the message, or several, as they are sent to Janus or Kurento; `-` reads it from
-    /// standard input.
-    #[arg(value_name = "MESSAGE")]
-    pub(super) message: Option<PathBuf>,
+    /// The configuration. With --explain, a file with the message, or several, as they are sent to
+    /// Janus or Kurento; `-` reads it from standard input.
+    #[arg(value_name = "FILE")]
+    pub(super) file: Option<PathBuf>,
 }
 
 /// The largest message and token.
@@ -49,20 +50,20 @@ impl Explain {
     /// Prints a line for each rule; the status says whether every message would pass.
     pub(super) fn run(&self, config: &Path) -> Result<ExitCode, CliError> {
         let name = self.policy.as_deref().unwrap_or_default();
-        let config = load(config)?;
+        let config = load(config)?.config;
         let open = Arc::new(Policy::new(Policy::OPEN, policy::Rule::Open));
         let policy = match name == Policy::OPEN {
             true => &open,
             false => named("policy", name, &config.policies, Policy::name)?,
         };
-        if [&self.token, &self.message].map(is_stdin) == [true; 2] {
+        if [&self.token, &self.file].map(is_stdin) == [true; 2] {
             let text = "standard input cannot be both the token and the message; write one of \
                         them into a file";
             return Err((EXIT_USAGE, text.to_owned()));
         }
         let plugin = self.plugin.as_deref().map(full_name).transpose()?;
         let (claims, is_admitted) = self.client(&config, policy)?;
-        let message = self.message.as_deref().unwrap_or(Path::new("-"));
+        let message = self.file.as_deref().unwrap_or(Path::new("-"));
         let message = read(message)?;
         let Some(rules) = policy.messages() else {
             show(&format!(

@@ -8,6 +8,7 @@ mod reload;
 mod replaced;
 mod upgrade;
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -16,11 +17,13 @@ use clap::Args;
 use ianitor::config;
 use ianitor::control::{Change, Control, ControlSpec, OpenError};
 use ianitor::exposure;
-use ianitor::gateway::{FILE_CHECK_INTERVAL, Gateway, Running, StartError, Update};
+use ianitor::gateway::{
+    CONFIG_LOOK_INTERVAL, ConfigWatch, FILE_CHECK_INTERVAL, Gateway, Running, StartError, Update,
+};
 use ianitor::listen::Inherited;
 use ianitor::systemd;
 use ianitor::telemetry::panics::{self, caught_in};
-use ianitor::telemetry::{self, LogSpec, Logs};
+use ianitor::telemetry::{self, Chain, LogSpec, Logs};
 use ianitor::upgrade::{Predecessor, Program};
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
@@ -33,15 +36,18 @@ use reload::reload;
 use replaced::{next_update, replaced};
 use upgrade::{CONTROL, Upgrade};
 
+use super::config_file::{ConfigFile, with_hint};
 use super::output::{EXIT_CONFIG, EXIT_FAILED};
 use super::signals::Signals;
 
 /// `ianitor run`.
 #[derive(Debug, Args)]
 pub(crate) struct Run {
-    /// The configuration.
-    #[arg(long, value_name = "FILE", default_value = "gateway.toml")]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigFile,
+    /// Apply the configuration whenever its file changes, as with reload.watch.
+    #[arg(long)]
+    watch: bool,
 }
 
 /// Runs the gateway until a signal stops it.
@@ -73,9 +79,12 @@ fn launch(
     mut inherited: Inherited,
     predecessor: &mut Option<Predecessor>,
 ) -> Result<ExitCode, Failure> {
-    let path = &*arguments.config;
-    let loaded = config::load(path)
-        .map_err(|failure| Failure::printed(EXIT_CONFIG, failure::lines(&failure)))?;
+    let path = arguments.config.path();
+    let watch = ConfigWatch::new(path);
+    let loaded = config::load(path).map_err(|failure| {
+        let text = with_hint(path, Chain(&failure).to_string());
+        Failure::printed(EXIT_CONFIG, text.lines().map(str::to_owned).collect())
+    })?;
     let (access, logs) = telemetry::init(&loaded.config.log).map_err(|error| {
         let problem = format!("cannot start logging: {error}");
         Failure::printed(EXIT_FAILED, vec![problem])
@@ -111,6 +120,8 @@ fn launch(
             config: path,
             log,
             logs: &logs,
+            is_watched: arguments.watch,
+            watch: RefCell::new(watch),
         };
         Ok(serve(running, control, signals, older, &started).await)
     });
@@ -224,6 +235,23 @@ struct Started<'a> {
     log: LogSpec,
     /// The log, whose level a reload changes.
     logs: &'a Logs,
+    /// Whether the configuration is applied whenever its file changes.
+    is_watched: bool,
+    /// Its files.
+    watch: RefCell<ConfigWatch>,
+}
+
+impl Started<'_> {
+    /// Whether the configuration is to be read again because its files have changed.
+    fn has_changed(&self, running: &Running) -> bool {
+        let config = running.config();
+        if !self.is_watched && !config.is_watched {
+            return false;
+        }
+        let mut watch = self.watch.borrow_mut();
+        watch.follow(config);
+        watch.look()
+    }
 }
 
 async fn serve(
@@ -236,6 +264,8 @@ async fn serve(
     let mut upgrade = Upgrade::of(Program::of_this_process());
     let mut look = tokio::time::interval(FILE_CHECK_INTERVAL);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut config_look = tokio::time::interval(CONFIG_LOOK_INTERVAL);
+    config_look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let cert_cache = Arc::clone(running.cert_cache());
     let mut beat = systemd::Beat::new();
     beat::ready(&running);
@@ -243,6 +273,9 @@ async fn serve(
         tokio::select! {
             () = beat.next() => beat::report("accepting", &running),
             _ = look.tick() => drop(caught_in(running.follow_files()).await),
+            _ = config_look.tick() => if upgrade.in_the_way().is_none() && started.has_changed(&running) {
+                drop(reload(&mut running, &mut control, started).await);
+            },
             () = cert_cache.changed() => drop(caught_in(running.follow_certificates()).await),
             // The log has everything that the answer has.
             _ = signals.hangup.recv() => match upgrade.in_the_way() {

@@ -55,6 +55,7 @@ async fn apply(
     control: &mut Control,
     started: &Started<'_>,
 ) -> Result<Vec<String>, CallError> {
+    started.watch.borrow_mut().note_read();
     let loaded = config::load(started.config).map_err(|failure| {
         running.note_failed_reload();
         not_reloaded(true, &failure)

@@ -2,7 +2,6 @@
 //! Keys that an issuer publishes are fetched, as the gateway would.
 
 use std::io::Read as _;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -13,15 +12,15 @@ use ianitor::token::{self, jws};
 
 use super::inspect::{Question, inspect};
 use super::keys::KeyFetches;
-use super::lookup::{load, named};
+use super::lookup::named;
+use crate::cli::config_file::ConfigFile;
 use crate::cli::output::{CliError, EXIT_CONFIG, EXIT_FAILED, show};
 
 /// `ianitor token inspect`.
 #[derive(Debug, Args)]
 pub(crate) struct Inspect {
-    /// The configuration.
-    #[arg(long, value_name = "FILE", default_value = "gateway.toml")]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigFile,
     /// The policy.
     #[arg(long, value_name = "NAME")]
     policy: String,
@@ -35,7 +34,7 @@ pub(crate) struct Inspect {
 
 /// Prints a line for each rule; the status says whether the token would pass.
 pub(super) fn explain(arguments: &Inspect) -> Result<ExitCode, CliError> {
-    let config = load(&arguments.config)?;
+    let config = arguments.config.load()?.config;
     let policy = named("policy", &arguments.policy, &config.policies, Policy::name)?;
     let issuers = token::load::load_all(&config.issuers).map_err(|errors| {
         let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();

@@ -1,18 +1,8 @@
-//! Reads the configuration, and finds what the command line names in it.
+//! Finds what the command line names in a configuration.
 
-use std::path::Path;
 use std::sync::Arc;
 
-use ianitor::config::{self, Config};
-use ianitor::telemetry::Chain;
-
-use crate::cli::output::{CliError, EXIT_CONFIG, EXIT_USAGE};
-
-pub(crate) fn load(path: &Path) -> Result<Config, CliError> {
-    let loaded =
-        config::load(path).map_err(|failure| (EXIT_CONFIG, Chain(&failure).to_string()))?;
-    Ok(loaded.config)
-}
+use crate::cli::output::{CliError, EXIT_USAGE};
 
 /// The entry of this name; the error lists the names that there are.
 pub(crate) fn named<'a, T>(

@@ -19,15 +19,15 @@ use rustls::pki_types::pem::PemObject as _;
 use serde_json::{Map, Value, json};
 
 use super::claim_arg::ClaimArg;
-use super::lookup::{load, named};
+use super::lookup::named;
+use crate::cli::config_file::ConfigFile;
 use crate::cli::output::{CliError, EXIT_CONFIG, EXIT_FAILED, EXIT_USAGE, complain, show};
 
 /// `ianitor token mint`.
 #[derive(Debug, Args)]
 pub(crate) struct Mint {
-    /// The configuration.
-    #[arg(long, value_name = "FILE", default_value = "gateway.toml")]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigFile,
     /// The issuer: a name from [issuers].
     #[arg(long, value_name = "NAME")]
     issuer: String,
@@ -56,7 +56,7 @@ pub(crate) struct Mint {
 
 /// Prints a token.
 pub(super) fn mint(arguments: &Mint) -> Result<ExitCode, CliError> {
-    let config = load(&arguments.config)?;
+    let config = arguments.config.load()?.config;
     let spec = named("issuer", &arguments.issuer, &config.issuers, |spec| {
         &spec.name
     })?;

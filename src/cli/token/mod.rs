@@ -10,5 +10,5 @@ mod mint;
 mod offline;
 
 pub(crate) use command::{Token, run};
-pub(crate) use lookup::{load, named};
+pub(crate) use lookup::named;
 pub(crate) use offline::{Offline, offline};

@@ -106,6 +106,7 @@ pub(super) fn lower(raw: Raw, file: &Path, diag: &Diagnostics<'_>) -> Option<Con
         listen: listen?,
         control,
         log: raw.log.map(|log| lower_log(log, folder))?,
+        is_watched: raw.reload?.watch,
         limits: raw.limits?,
         tls: tls?,
         routes: Arc::new(RouteTable::new(routes?, upstreams?)),

@@ -9,6 +9,7 @@ mod headers;
 mod health;
 mod listen;
 mod message;
+mod reload;
 mod root;
 mod route;
 mod tls;

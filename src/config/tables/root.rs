@@ -4,6 +4,7 @@ use super::access::{RawIssuer, RawPolicy};
 use super::acme::RawAcme;
 use super::deploy::RawDeploy;
 use super::listen::{RawListen, RawPassthrough};
+use super::reload::RawReload;
 use super::route::RawRoute;
 use super::section;
 use super::tls::RawTls;
@@ -22,6 +23,7 @@ section! {
         limits: Limits = section(Unset::Means("the defaults"));
         tls: RawTls = section(TLS_UNSET);
         acme: RawAcme = optional("no certificate is ordered");
+        reload: RawReload = section(Unset::Means("the default"));
         deploy: List<RawDeploy> = or_empty("none");
         passthrough: List<RawPassthrough> = or_empty("none");
         upstreams: Named<RawUpstream> = or_empty("none");
