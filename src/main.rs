@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use cli::output::{EXIT_USAGE, complain, show, without_tokens};
-use cli::{aliases, certs, check, reload, run, token, turn, upgrade};
+use cli::{aliases, certs, check, config, reload, run, token, turn, upgrade};
 
 /// Returns memory to the system after thousands of connections have closed.
 #[global_allocator]
@@ -34,6 +34,9 @@ enum Command {
     Upgrade(upgrade::Upgrade),
     /// Report everything that is wrong with a configuration, or show what it does.
     Check(check::Check),
+    /// Print what a configuration says with included files, variables of the environment and
+    /// defaults, and where each value is from.
+    Config(config::Config),
     /// Make a token for testing, or explain why one would or would not pass.
     #[command(subcommand)]
     Token(token::Token),
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Command::Reload(arguments) => reload::run(&arguments),
         Command::Upgrade(arguments) => upgrade::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Config(arguments) => config::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),
         Command::Certs(arguments) => certs::run(&arguments),
         Command::Turn(arguments) => turn::run(&arguments),

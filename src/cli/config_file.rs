@@ -18,7 +18,7 @@ const INSTALLED: &str = "/etc/ianitor/gateway.toml";
 #[derive(Debug, Args)]
 pub(crate) struct ConfigFile {
     /// The configuration. By default gateway.toml in the working folder, or else
-    /// /etc/ianitor/gateway.toml.
+    /// /etc/ianitor/gateway.toml. For check, config and run, `-` is standard input.
     #[arg(short = 'c', long = "config", global = true, value_name = "FILE")]
     named: Option<PathBuf>,
 }

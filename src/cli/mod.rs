@@ -4,6 +4,7 @@ pub(crate) mod aliases;
 pub(crate) mod arguments;
 pub(crate) mod certs;
 pub(crate) mod check;
+pub(crate) mod config;
 pub(crate) mod config_file;
 pub(crate) mod output;
 pub(crate) mod reload;

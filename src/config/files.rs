@@ -9,6 +9,8 @@ impl Config {
     /// it is. One may come more than once: a certificate and its key are often one file.
     pub fn files(&self) -> Vec<NamedFile> {
         let mut files = vec![NamedFile::new("this file", &self.file, Use::CONFIGURATION)];
+        let included = self.included.iter();
+        files.extend(included.map(|path| NamedFile::new("include", path, Use::CONFIGURATION)));
         files.extend(self.control.files());
         let audit = self.log.audit.file();
         files.extend(audit.map(|path| NamedFile::new("log.audit", path, Use::AUDIT_LOG)));

@@ -1,7 +1,7 @@
 //! Files that are no `gateway.toml` at all. Each of their lines is wrong, and a report with all of
 //! them would hide that.
 
-use super::problem::Report;
+use super::problem::Problem;
 use super::read::Section as _;
 use super::suggest;
 use super::tables::Raw;
@@ -13,8 +13,8 @@ pub(super) fn kind_of_bytes(bytes: &[u8]) -> Option<&'static str> {
     is_binary.then_some("a binary file")
 }
 
-/// What a file with this report is, if it is no `gateway.toml` at all.
-pub(super) fn kind_of_text(text: &str, report: &Report) -> Option<&'static str> {
+/// What a file with these problems is, if it is no `gateway.toml` at all.
+pub(super) fn kind_of_text(text: &str, problems: &[Problem]) -> Option<&'static str> {
     let lines: Vec<&str> = text
         .lines()
         .map(str::trim)
@@ -29,7 +29,7 @@ pub(super) fn kind_of_text(text: &str, report: &Report) -> Option<&'static str> 
     if let Some((_, kind)) = found {
         return Some(kind);
     }
-    let unparsed = report.problems().iter().filter(|one| one.key.is_empty());
+    let unparsed = problems.iter().filter(|one| one.key.is_empty());
     /// Not even a file that is all wrong is read further than this.
     const MANY: usize = 40;
     match unparsed.count() {
@@ -90,7 +90,7 @@ mod tests {
 
     fn kind(text: &str) -> Option<&'static str> {
         let report = parse(Path::new("f"), text).unwrap_err();
-        kind_of_text(text, &report)
+        kind_of_text(text, report.problems())
     }
 
     #[test]

@@ -2,8 +2,11 @@
 //! everything that is wrong with it.
 //!
 //! ```text
-//! text -toml-> DeTable -read-> Raw (typed, with places) -lower-> Config (names resolved)
-//!                +------------- Diagnostics ------------+-> Report: every problem
+//! files -include-> Sources -toml, merge, variables-> Document -read-> Raw (typed, with places)
+//!           +------------------ Diagnostics ------------------+         |
+//!                                    v                                lower
+//!                          Report: every problem                        v
+//!                                                          Config (names resolved)
 //! ```
 //!
 //! An operator who has ten mistakes in a file wants to read ten lines, not to run the check ten
@@ -14,21 +17,27 @@
 //! `docs/reference.md`. `values/` has the kinds. `lower/` compares keys with each other and makes
 //! the types of the other modules; a flat table, such as `[limits]`, does not need it.
 //!
-//! Nothing here touches the network, and only [`load`] touches the disk: whether a certificate
+//! Nothing here touches the network, and only [`load`] and [`effective`] touch the disk: whether a certificate
 //! exists or an address can be bound shows when it is opened.
 
 mod diagnostics;
+mod document;
+mod effective;
 mod everybody;
 mod files;
 mod foreign;
+mod include;
+mod load;
 mod lower;
 mod meant;
+mod merge;
 mod places;
 mod problem;
 mod read;
 mod reference;
 mod schema;
 mod section;
+mod sources;
 mod suggest;
 mod summary;
 mod syntax;
@@ -36,18 +45,15 @@ mod tables;
 mod units;
 mod unknown;
 mod values;
+mod variables;
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use toml::de::DeTable;
-
 use crate::acme::AcmeSpec;
 use crate::control::ControlSpec;
 use crate::deploy::DeploySpec;
-use crate::disk::{self, NotAFile};
-use crate::exposure;
 use crate::limits::Limits;
 use crate::listen::ListenSpec;
 use crate::policy::Policy;
@@ -58,9 +64,15 @@ use crate::tls::TlsSpec;
 use crate::token::issuer::IssuerSpec;
 use crate::turn::TurnSpec;
 use diagnostics::Diagnostics;
+use document::Document;
+use problem::{Finding, Kind};
 use read::{Section as _, Table};
+use sources::Sources;
 use tables::Raw;
+use variables::Environment;
 
+pub use effective::{Effective, effective};
+pub use load::{STDIN, is_stdin, load};
 pub use places::Places;
 pub use problem::{Problem, Report};
 pub use reference::reference;
@@ -73,6 +85,8 @@ pub use values::{nearest_plugin, plugin_name};
 pub struct Config {
     /// The file itself, as it was named.
     pub file: PathBuf,
+    /// The files that it includes, in the order in which they were read.
+    pub included: Vec<PathBuf>,
     /// `[listen]`.
     pub listen: ListenSpec,
     /// `listen.control`.
@@ -115,6 +129,9 @@ pub struct Loaded {
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
+    /// Standard input cannot be read.
+    #[error("standard input cannot be read")]
+    Stdin(#[source] io::Error),
     /// There is nothing under the name.
     #[error("{}: there is no such file; name another with --config", .0.display())]
     Missing(PathBuf),
@@ -132,7 +149,7 @@ pub enum ConfigError {
     #[error(
         "{}: is larger than {} KiB, which no configuration is; is it the right file?",
         .0.display(),
-        LARGEST >> 10
+        load::LARGEST >> 10
     )]
     TooLarge(PathBuf),
     /// It is a file of another kind.
@@ -151,110 +168,60 @@ pub enum ConfigError {
     Invalid(#[from] Report),
 }
 
-/// So large that no real file comes near, so small that a log or a disk image given by mistake is
-/// seen at once.
-const LARGEST: u64 = 1 << 20;
-
-const SHOWN_SECRET: &str = concat!(
-    "every user of this machine can read this file, and so the secret; chmod 640 it, or write the ",
-    "secret into a file of its own"
-);
-
-/// Reads a configuration file.
-///
-/// # Errors
-/// That it cannot be read, or everything that is wrong in it.
-pub fn load(path: &Path) -> Result<Loaded, ConfigError> {
-    let text = read_text(path)?;
-    let parsed = parse(path, &text);
-    let mut loaded = parsed.map_err(|report| match foreign::kind_of_text(&text, &report) {
-        Some(what) => ConfigError::Foreign(path.to_owned(), what),
-        None => ConfigError::Invalid(report),
-    })?;
-    if let Some(problem) = audit_log_elsewhere(&loaded) {
-        return Err(ConfigError::Invalid(Report {
-            file: path.to_owned(),
-            problems: vec![problem],
-        }));
-    }
-    if exposure::others_may_read(path) {
-        let shown = loaded.config.inline_secrets().map(|key| Problem {
-            line: 1,
-            column: 1,
-            key,
-            text: SHOWN_SECRET.to_owned(),
-        });
-        loaded.warnings.problems.extend(shown);
-    }
-    Ok(loaded)
-}
-
-/// An audit log that would be appended to a file with another use, or to this file.
-fn audit_log_elsewhere(loaded: &Loaded) -> Option<Problem> {
-    const KEY: &str = "log.audit";
-    let audit = loaded.config.log.audit.file()?;
-    // Something such as /dev/null takes everything.
-    if audit.metadata().is_ok_and(|there| !there.is_file()) {
-        return None;
-    }
-    let files = loaded.config.files();
-    let mut others = files.iter().filter(|file| file.key != KEY);
-    let other = others.find(|other| exposure::is_same(&other.path, audit))?;
-    let text = format!(
-        "{} is {} already, and the audit log would be appended to it; write a path of its own",
-        audit.display(),
-        other.key
-    );
-    let place = loaded.places.find(KEY)?;
-    Some(Problem {
-        text,
-        ..place.clone()
-    })
-}
-
-fn read_text(path: &Path) -> Result<String, ConfigError> {
-    let failure = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => ConfigError::Missing(path.to_owned()),
-        io::ErrorKind::FileTooLarge => ConfigError::TooLarge(path.to_owned()),
-        _ if NotAFile::is(&error) && path.is_dir() => ConfigError::Folder(path.to_owned()),
-        _ if NotAFile::is(&error) => ConfigError::NotAFile(path.to_owned()),
-        _ => ConfigError::Unreadable(path.to_owned(), error),
-    };
-    let bytes = disk::read(path, LARGEST).map_err(failure)?;
-    if let Some(kind) = foreign::kind_of_bytes(&bytes) {
-        return Err(ConfigError::Foreign(path.to_owned(), kind));
-    }
-    String::from_utf8(bytes).map_err(|error| {
-        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        ConfigError::NotUtf8 {
-            path: path.to_owned(),
-            line: 1 + good.iter().filter(|b| **b == b'\n').count(),
-        }
-    })
-}
-
-/// Understands a configuration. The name of the file is for the report, its folder for relative
-/// paths.
+/// Understands a configuration without the files that it includes. The name of the file is for the
+/// report, its folder for relative paths.
 ///
 /// # Errors
 /// Everything that is wrong.
 pub fn parse(file_name: &Path, text: &str) -> Result<Loaded, Report> {
-    let (document, syntax_errors) = DeTable::parse_recoverable(text);
-    let diag = Diagnostics::new(text, document.get_ref(), &syntax_errors, Raw::KEYS);
-    let raw = Raw::read(&Table::root(document.get_ref(), &diag));
-    // Where the parser lost a part, names would be unknown that are in the file.
-    let config = match diag.does_not_parse() {
-        true => None,
-        false => lower::lower(raw, file_name, &diag),
+    let sources = Sources::of(file_name, text.to_owned());
+    let understood = understand(&sources, Vec::new(), &variables::of_process, |_| ());
+    understood.map(|(loaded, ())| loaded)
+}
+
+/// What a configuration is made from, for those who show more of it than its meaning.
+struct Understood<'u> {
+    sources: &'u Sources,
+    document: &'u Document<'u>,
+    /// The position of a route, and a key that it has from `[defaults]`.
+    inherited: &'u [(usize, &'static str)],
+}
+
+/// Understands what was read. A valid configuration is passed to `also` as well.
+fn understand<R>(
+    sources: &Sources,
+    findings: Vec<Finding>,
+    environment: Environment<'_>,
+    also: impl FnOnce(&Understood<'_>) -> R,
+) -> Result<(Loaded, R), Report> {
+    let mut document = document::read(sources, Raw::KEYS, environment);
+    let is_problem = |finding: &Finding| finding.kind != Kind::Warning;
+    let is_whole = document.is_whole && !findings.iter().any(is_problem);
+    let mut first = std::mem::take(&mut document.findings);
+    first.extend(findings);
+    let diag = Diagnostics::new(sources, is_whole, &document.unclosed, Raw::KEYS);
+    let raw = Raw::read(&Table::root(&document.table, &diag));
+    // Where a part is missing, names would be unknown that are in it.
+    let config = match diag.is_whole() {
+        true => lower::lower(raw, sources, &diag),
+        false => None,
     };
-    let (problems, warnings) = diag.into_reports(file_name);
+    let reports = diag.into_reports(first);
     match config {
-        Some(config) if problems.is_empty() => Ok(Loaded {
-            config,
-            warnings,
-            places: Places::of(text, document.get_ref()),
-        }),
-        _ => Err(problems),
+        Some(config) if reports.problems.is_empty() => {
+            let loaded = Loaded {
+                config,
+                warnings: reports.warnings,
+                places: Places::of(sources, &document),
+            };
+            let more = also(&Understood {
+                sources,
+                document: &document,
+                inherited: &reports.inherited,
+            });
+            Ok((loaded, more))
+        }
+        _ => Err(reports.problems),
     }
 }
 

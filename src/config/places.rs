@@ -1,37 +1,57 @@
-//! Where the keys of a file are, for problems that show only when what they name is opened.
+//! Where the keys of a configuration are, for problems that show only when what they name is
+//! opened.
+
+use std::collections::HashSet;
 
 use toml::Spanned as Node;
 use toml::de::{DeTable, DeValue};
 
+use super::document::Document;
 use super::problem::{Place, Problem};
+use super::sources::Sources;
 
-/// The line and the column of each key of a file.
+/// The file, the line and the column of each key, and whether its value has variables of the
+/// environment in it.
 #[derive(Debug, Default)]
-pub struct Places(Vec<Problem>);
+pub struct Places(Vec<(Problem, bool)>);
 
 impl Places {
-    pub(super) fn of(text: &str, document: &DeTable<'_>) -> Self {
+    pub(super) fn of(sources: &Sources, document: &Document<'_>) -> Self {
         let mut places = Vec::new();
-        add_table(document, &Place::root(), &mut places);
-        // So that one pass over the text finds all of them.
-        places.sort_by_key(|place| place.at);
-        Self(located(text, places))
+        add_table(&document.table, &Place::root(), &mut places);
+        let variables = document.variables.iter();
+        let variables = variables.filter(|(_, names)| !names.is_empty());
+        let variables: HashSet<usize> = variables.map(|(at, _)| *at).collect();
+        let places = places.into_iter().map(|place| {
+            let has_variables = variables.contains(&place.at);
+            (place, has_variables)
+        });
+        Self(sources.locate(places.collect()))
     }
 
     /// Where a key is, as a problem without a text.
     pub(super) fn find(&self, key: &str) -> Option<&Problem> {
-        self.0.iter().find(|place| place.key == key)
+        let mut places = self.0.iter().map(|(place, _)| place);
+        places.find(|place| place.key == key)
     }
 
-    /// A message that begins with a key, behind the place of that key: `8:9 tls.ca_file: …`.
-    /// `None` if there is no such key in the file.
+    /// Whether the value of this key has variables in it.
+    pub(super) fn has_variables(&self, key: &str) -> bool {
+        let mut places = self.0.iter();
+        places.any(|(place, has_variables)| *has_variables && place.key == key)
+    }
+
+    /// A message that begins with a key, behind the place of that key: `gateway.toml:8:9
+    /// tls.ca_file: …`. `None` if there is no such key.
     pub fn located(&self, message: &str) -> Option<String> {
         let is_about = |place: &&Problem| {
             let rest = message.strip_prefix(place.key.as_str());
             rest.is_some_and(|rest| rest.starts_with(": "))
         };
-        let place = self.0.iter().find(is_about)?;
-        Some(format!("{}:{} {message}", place.line, place.column))
+        let Problem {
+            file, line, column, ..
+        } = self.0.iter().map(|(place, _)| place).find(is_about)?;
+        Some(format!("{}:{line}:{column} {message}", file.display()))
     }
 }
 
@@ -53,27 +73,4 @@ fn add(value: &Node<DeValue<'_>>, place: Place, places: &mut Vec<Place>) {
         _ => {}
     }
     places.push(place);
-}
-
-fn located(text: &str, places: Vec<Place>) -> Vec<Problem> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let (mut line, mut column, mut end) = (1, 1, 0);
-    let of = |Place { at, key }: Place| {
-        let between = text.get(end..at).unwrap_or_default();
-        end = at;
-        match between.rsplit_once('\n') {
-            Some((lines, last)) => {
-                line += 1 + lines.matches('\n').count();
-                column = 1 + last.chars().count();
-            }
-            None => column += between.chars().count(),
-        }
-        Problem {
-            line,
-            column,
-            key,
-            text: String::new(),
-        }
-    };
-    places.into_iter().map(of).collect()
 }

@@ -2,10 +2,13 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// One thing that is wrong with the file, or looks it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
+    /// The file that has it: `gateway.toml`, or one that it includes.
+    pub file: Arc<Path>,
     /// From 1.
     pub line: usize,
     /// From 1, in characters.
@@ -18,7 +21,7 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{} ", self.line, self.column)?;
+        write!(f, "{}:{}:{} ", self.file.display(), self.line, self.column)?;
         if !self.key.is_empty() {
             write!(f, "{}: ", self.key)?;
         }
@@ -26,8 +29,8 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Every problem of one file, in its order. Shown as one line for each, without a newline at the
-/// end.
+/// Every problem of a configuration, in the order of its files. Shown as one line for each, without
+/// a newline at the end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     pub(super) file: PathBuf,
@@ -35,7 +38,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// The file that it is about, as it was named.
+    /// The `gateway.toml` that was read, as it was named.
     pub fn file(&self) -> &Path {
         &self.file
     }
@@ -55,7 +58,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, problem) in self.problems.iter().enumerate() {
             let newline = if at == 0 { "" } else { "\n" };
-            write!(f, "{newline}{}:{problem}", self.file.display())?;
+            write!(f, "{newline}{problem}")?;
         }
         Ok(())
     }
@@ -63,10 +66,10 @@ impl fmt::Display for Report {
 
 impl std::error::Error for Report {}
 
-/// Where something stands in the file.
+/// Where something stands in the configuration.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
-    /// Bytes from the beginning of the file.
+    /// The position in [`Sources`](super::sources::Sources).
     pub(super) at: usize,
     /// The path of its key.
     pub(super) key: String,
@@ -102,6 +105,24 @@ impl Place {
             key: format!("{}[{index}]", self.key),
         }
     }
+}
+
+/// A problem or a warning, and where it is.
+#[derive(Debug)]
+pub(super) struct Finding {
+    pub(super) kind: Kind,
+    pub(super) place: Place,
+    pub(super) text: String,
+}
+
+/// Of two findings at one place, the first kind is shown first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    Syntax,
+    /// A variable of the environment that cannot be put into a value.
+    Variable,
+    Problem,
+    Warning,
 }
 
 /// A value and where it was written.

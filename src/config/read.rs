@@ -8,6 +8,7 @@ mod hints;
 mod lists;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use toml::Spanned as Node;
@@ -146,6 +147,11 @@ impl<'a> Value<'a> {
         }
         let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
         self.refuse(suggest::unknown(what, text, &known))
+    }
+
+    /// A path that is written here, as seen from the folder of `gateway.toml`.
+    pub(super) fn path(&self, text: &str) -> PathBuf {
+        self.diag.folder(&self.place).join(text)
     }
 
     /// The integer, where there is one.
@@ -294,7 +300,7 @@ impl<'a> Table<'a> {
 
     /// Reports that a key is not there; unless that may be the parser's doing.
     pub(super) fn missing(&self, key: &str, text: &str) {
-        if !self.diag.does_not_parse() {
+        if self.diag.is_whole() {
             self.diag.problem(&self.place.key(key, self.place.at), text);
         }
     }

@@ -64,6 +64,10 @@ fn sections() -> Vec<Section> {
             } else {
                 ""
             };
+            // `[defaults]` has tables of routes.
+            if all.iter().any(|known| known.keys.table == inner.table) {
+                continue;
+            }
             let prefix = format!("{prefix}{}{name}.", key.name);
             all.push(Section {
                 keys: inner,
@@ -99,8 +103,12 @@ impl Section {
         line(out, &paragraphs(self.keys.about));
         match self.opened_by.unset {
             Unset::Required => line(out, "\nRequired."),
-            Unset::Means(what) => line(out, &format!("\nWithout it: {what}.")),
-            Unset::Is(value) => line(out, &format!("\nDefault: `{}`.", value())),
+            Unset::Means(what) | Unset::Empty(what) => {
+                line(out, &format!("\nWithout it: {what}."));
+            }
+            Unset::Is(value) | Unset::Usually(value) => {
+                line(out, &format!("\nDefault: `{}`.", value()))
+            }
         }
         for key in self
             .keys
@@ -154,8 +162,8 @@ fn linked(kind: &Kind) -> String {
 fn unset(unset: Unset) -> String {
     match unset {
         Unset::Required => "required".to_owned(),
-        Unset::Is(value) => format!("default `{}`", value()),
-        Unset::Means(what) => format!("without it: {what}"),
+        Unset::Is(value) | Unset::Usually(value) => format!("default `{}`", value()),
+        Unset::Means(what) | Unset::Empty(what) => format!("without it: {what}"),
     }
 }
 

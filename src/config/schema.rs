@@ -94,13 +94,23 @@ pub(super) enum Unset {
     Required,
     /// The same as if this had been written, in TOML.
     Is(fn() -> String),
+    /// The same, but that writing it is rejected where the key has no use.
+    Usually(fn() -> String),
     /// Something that cannot be written, in words.
     Means(&'static str),
+    /// The same as an empty table, in words.
+    Empty(&'static str),
 }
 
 impl Keys {
     pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
         self.keys.iter().map(|key| key.name)
+    }
+
+    /// What the value of this key looks like, if there is such a key.
+    pub(super) fn form(&self, name: &str) -> Option<Form> {
+        let key = self.keys.iter().find(|key| key.name == name);
+        key.map(|key| key.form)
     }
 
     pub(super) fn has(&self, name: &str) -> bool {

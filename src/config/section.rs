@@ -129,7 +129,11 @@ macro_rules! section {
             <$kind as $crate::config::read::Write>::write(&$value)
         })
     };
-    (@unset optional $kind:ty, is $value:expr) => { section!(@unset default $kind, $value) };
+    (@unset optional $kind:ty, is $value:expr) => {
+        $crate::config::schema::Unset::Usually(|| {
+            <$kind as $crate::config::read::Write>::write(&$value)
+        })
+    };
     (@unset optional $kind:ty, $words:expr) => { $crate::config::schema::Unset::Means($words) };
     (@unset or_empty $kind:ty, $words:expr) => { $crate::config::schema::Unset::Means($words) };
     (@unset section $kind:ty, $unset:expr) => { $unset };

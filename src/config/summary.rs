@@ -1,5 +1,6 @@
 //! The summary of `ianitor check`: routes and policies of a valid file on one screen.
 
+mod files;
 mod messages;
 
 use std::collections::BTreeSet;
@@ -24,6 +25,7 @@ const WIDEST: usize = 120;
 /// Listeners, hosts, routes and policies in aligned columns, one line each, with a final newline.
 pub fn summary(config: &Config) -> String {
     let mut out = String::new();
+    section(&mut out, "files", files::files(config));
     section(&mut out, "listeners", listeners(config));
     section(
         &mut out,

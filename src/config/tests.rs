@@ -1,4 +1,8 @@
+mod defaults;
 mod every_key;
+mod hosts;
+mod included;
+mod round_trip;
 
 use super::*;
 use crate::slot::MaxConnections;
@@ -145,8 +149,9 @@ fn a_list_of_ten_thousand_networks_is_short_in_the_summary() {
 fn places_are_lines_and_characters_wherever_keys_are() {
     let text = "[log]\naccess = false\n[tls]\nself_signed = [\"ä.example\", \"b\"]\n\
                 [log.x]\na = { b = 1, c = [\n 2] }\n";
-    let (document, _) = toml::de::DeTable::parse_recoverable(text);
-    let places = Places::of(text, document.get_ref());
+    let sources = Sources::of(Path::new("t"), text.to_owned());
+    let document = document::read(&sources, Raw::KEYS, &variables::of_process);
+    let places = Places::of(&sources, &document);
     for (key, place) in [
         ("log.access", "2:10"),
         ("tls.self_signed", "4:15"),
@@ -157,7 +162,7 @@ fn places_are_lines_and_characters_wherever_keys_are() {
         ("log.x.a.c[0]", "7:2"),
     ] {
         let message = format!("{key}: is wrong");
-        let want = format!("{place} {message}");
+        let want = format!("t:{place} {message}");
         assert_eq!(places.located(&message), Some(want));
     }
     assert_eq!(places.located("log.y: is wrong"), None);

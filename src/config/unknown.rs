@@ -297,7 +297,9 @@ fn misspelt_or_misplaced(root: &'static Keys, keys: &Keys, word: &str, is_table:
     let near = suggest::nearest(word, &names);
     let mut owners = root.all();
     owners.retain(|other| fits(other, word, is_table));
-    let owners: Vec<&str> = owners.iter().map(|table| table.table).collect();
+    let mut owners: Vec<&str> = owners.iter().map(|table| table.table).collect();
+    // `[defaults]` has tables of routes.
+    owners.dedup();
     let owners = owners.join(" or ");
     match near {
         Some(near) if owners.is_empty() || is_other_number(word, near) => {

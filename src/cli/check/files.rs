@@ -59,9 +59,7 @@ pub(super) fn check(path: &Path) -> Result<Checked, Unusable> {
     let Some(table) = table.filter(|_| found.problems.is_empty()) else {
         let places = &loaded.places;
         let problems = found.problems.into_iter().map(|problem| {
-            let located = places
-                .located(&problem)
-                .map(|text| format!("{file}:{text}"));
+            let located = places.located(&problem);
             located.unwrap_or_else(|| format!("{file}: {problem}"))
         });
         return Err(Unusable::Files(problems.collect()));

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use http::StatusCode;
 use ianitor::acme::{RenewError, RenewMode};
+use ianitor::config;
 use ianitor::control::{Call, CallError, CallResult, Control, Request};
 use ianitor::exposure;
 use ianitor::gateway::Running;
@@ -11,7 +12,7 @@ use serde_json::json;
 
 use super::Started;
 use super::reload::reload;
-use super::upgrade::Upgrade;
+use super::upgrade::{Upgrade, from_stdin};
 
 /// Answers a request.
 pub(super) async fn answer(
@@ -86,7 +87,10 @@ fn other_config(named: &Path, own: &Path) -> Option<CallError> {
         return Some(CallError::new(StatusCode::BAD_REQUEST, text));
     }
     // By its path too: that the file is missing is a problem for the reload to report.
-    (!exposure::is_same(named, own)).then(|| {
+    (config::is_stdin(own) || !exposure::is_same(named, own)).then(|| {
+        if config::is_stdin(own) {
+            return from_stdin();
+        }
         let text = format!(
             "this gateway runs with another configuration, {}; name that one with --config",
             exposure::real(own).display()

@@ -211,6 +211,9 @@ fn warn(loaded: &config::Loaded) -> Vec<String> {
     for warning in &all {
         tracing::warn!("{warning}");
     }
+    if let included @ 1.. = loaded.config.included.len() {
+        tracing::info!(config = %file, included, "the configuration includes other files");
+    }
     all
 }
 
@@ -261,7 +264,7 @@ async fn serve(
     mut older: Option<mpsc::Receiver<Update>>,
     started: &Started<'_>,
 ) -> ExitCode {
-    let mut upgrade = Upgrade::of(Program::of_this_process());
+    let mut upgrade = Upgrade::of(Program::of_this_process(), config::is_stdin(started.config));
     let mut look = tokio::time::interval(FILE_CHECK_INTERVAL);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut config_look = tokio::time::interval(CONFIG_LOOK_INTERVAL);

@@ -9,6 +9,7 @@ use ianitor::telemetry::Chain;
 use ianitor::telemetry::panics::caught_in;
 use serde_json::json;
 
+use super::upgrade::from_stdin;
 use super::{Started, beat, warn};
 
 /// Reads the configuration and puts it into force; the log has everything that the answer has.
@@ -55,6 +56,11 @@ async fn apply(
     control: &mut Control,
     started: &Started<'_>,
 ) -> Result<Vec<String>, CallError> {
+    if config::is_stdin(started.config) {
+        let mut failure = from_stdin();
+        failure.problems.push(failure.error.clone());
+        return Err(failure);
+    }
     started.watch.borrow_mut().note_read();
     let loaded = config::load(started.config).map_err(|failure| {
         running.note_failed_reload();

@@ -29,6 +29,8 @@ const FIRST_PROCESS: u32 = 1;
 /// The upgrade that is under way, if any.
 pub(super) struct Upgrade {
     program: Program,
+    /// Whether the configuration came from standard input, which the new process could not read.
+    is_from_stdin: bool,
     under_way: Option<UnderWay>,
 }
 
@@ -46,9 +48,10 @@ struct UnderWay {
 
 impl Upgrade {
     /// None is under way; an upgrade will start this program.
-    pub(super) fn of(program: Program) -> Self {
+    pub(super) fn of(program: Program, is_from_stdin: bool) -> Self {
         Self {
             program,
+            is_from_stdin,
             under_way: None,
         }
     }
@@ -70,6 +73,7 @@ impl Upgrade {
         reply: Option<Reply>,
     ) {
         let refused = self.in_the_way().or_else(first_process);
+        let refused = refused.or_else(|| self.is_from_stdin.then(from_stdin));
         if let Some(refused) = refused {
             tracing::error!(error = refused.error, "not upgraded");
             return answer(reply, Err(refused));
@@ -126,6 +130,13 @@ fn first_process() -> Option<CallError> {
     let text = "this is process 1, as in a container, and all other processes end with it, the \
         new one too; start another container in its place";
     (std::process::id() == FIRST_PROCESS).then(|| CallError::new(StatusCode::CONFLICT, text))
+}
+
+/// Why a configuration cannot be read again.
+pub(super) fn from_stdin() -> CallError {
+    let text = "the configuration came from standard input, which can be read only once; start the \
+        gateway with the configuration in a file";
+    CallError::new(StatusCode::CONFLICT, text)
 }
 
 fn share(control: &Control) -> io::Result<Option<HandedSocket>> {

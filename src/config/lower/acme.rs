@@ -134,14 +134,13 @@ fn certificates(
         if let Some((first, at)) = known.iter().find(|(first, _)| first.name == cert.name) {
             let (name, key, line) = (&cert.name, &first.config_key, diag.line(at));
             let text = format!(
-                "{name} is what {key} is called (line {line}); begin with another host, or join \
+                "{name} is what {key} is called ({line}); begin with another host, or join \
                  the two"
             );
             diag.problem(&place, text);
         } else if let Some((first, at)) = known.iter().find(|(first, _)| is_as_good(first, &cert)) {
             let (key, line) = (&first.config_key, diag.line(at));
-            let text =
-                format!("has the hosts and the key type of {key} (line {line}) in another order");
+            let text = format!("has the hosts and the key type of {key} ({line}) in another order");
             diag.warning(
                 &place,
                 format!(

@@ -1,6 +1,7 @@
 //! Header settings of routes: changes in both directions, CORS, and security headers.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
@@ -85,12 +86,12 @@ fn header_name(text: &str, place: &Place, diag: &Diagnostics<'_>) -> Option<Head
     name
 }
 
-pub(super) fn security(raw: &RawRoute) -> Security {
-    let hsts = raw.hsts.map(|time| format!("max-age={}", time.as_secs()));
+pub(super) fn security(hsts: Option<Duration>, usual: bool) -> Security {
+    let hsts = hsts.map(|time| format!("max-age={}", time.as_secs()));
     // Digits are valid in a header value.
     Security {
         hsts: hsts.and_then(|hsts| HeaderValue::try_from(hsts).ok()),
-        usual: raw.security_headers,
+        usual,
     }
 }
 

@@ -33,7 +33,7 @@ fn note_ordinary(server: &Spanned<ServerAddr>, raw: &RawUpstream, diag: &Diagnos
     let mut ordinary = raw.ordinary_servers();
     if let Some(first) = ordinary.find(|ordinary| ordinary.value == server.value) {
         let text = format!(
-            "{} is an ordinary server too, by {} (line {}); take one of them out",
+            "{} is an ordinary server too, by {} ({}); take one of them out",
             server.value,
             first.place.key,
             diag.line(&first.place)

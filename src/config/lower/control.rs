@@ -49,7 +49,7 @@ pub(super) fn declared(upstreams: &Named<RawUpstream>, diag: &Diagnostics<'_>) -
     let control = control.filter(|(_, raw)| raw.protocol().is_control());
     control
         .flat_map(|(name, raw)| {
-            let by = format!("{} (line {})", name.place.key, diag.line(&name.place));
+            let by = format!("{} ({})", name.place.key, diag.line(&name.place));
             raw.all_servers().map(move |server| Declared {
                 server: server.value.clone(),
                 protocol: raw.protocol(),
@@ -119,7 +119,7 @@ pub(super) fn undeclared(
         protocol.name()
     );
     diag.warning(place, text);
-    let place = format!("{}, line {}", place.key, diag.line(place));
+    let place = format!("{}, {}", place.key, diag.line(place));
     Some(ControlServer {
         server: server.clone(),
         why,

@@ -279,13 +279,13 @@ fn note_targets(
             let (key, line) = (&first.place.key, diag.line(&first.place));
             diag.problem(
                 &later.place,
-                format!("{key} (line {line}) writes this file already; write another path"),
+                format!("{key} ({line}) writes this file already; write another path"),
             );
         }
         if let Some(file) = read.iter().find(|file| same(file, later)) {
             let (key, line) = (&file.place.key, diag.line(&file.place));
             let text = format!(
-                "is what {key} (line {line}) reads, and would be written over; write another path"
+                "is what {key} ({line}) reads, and would be written over; write another path"
             );
             diag.problem(&later.place, text);
         }

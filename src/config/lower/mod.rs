@@ -7,6 +7,7 @@ mod backup;
 mod bridges;
 mod claims;
 mod control;
+mod defaults;
 mod deploy;
 mod issuers;
 mod jitsi;
@@ -39,6 +40,7 @@ use super::diagnostics::Diagnostics;
 use super::everybody;
 use super::problem::{Place, Spanned};
 use super::read::{List, valid};
+use super::sources::Sources;
 use super::tables::RawRoute;
 use super::tables::{Raw, RawListen, RawPair, RawPassthrough, RawTls};
 use super::values::SocketPath;
@@ -57,8 +59,11 @@ use upstreams::Upstream;
 
 /// `None` with a problem if a part is missing. The result is valid only if there is no problem at
 /// all: lists may lack invalid elements.
-pub(super) fn lower(raw: Raw, file: &Path, diag: &Diagnostics<'_>) -> Option<Config> {
+pub(super) fn lower(raw: Raw, sources: &Sources, diag: &Diagnostics<'_>) -> Option<Config> {
+    let file = &*sources.first().name;
+    let included = sources.included().iter();
     let folder = file.parent().unwrap_or(Path::new(""));
+    note_included_twice(&raw.include, diag);
     let has_http = raw.listen.as_ref().is_none_or(has_http);
     let control = lower_control(raw.listen.as_ref().and_then(|l| l.control.as_ref()), folder);
     let listen = raw.listen.map(|listen| lower_listen(listen, diag));
@@ -93,6 +98,7 @@ pub(super) fn lower(raw: Raw, file: &Path, diag: &Diagnostics<'_>) -> Option<Con
         upstreams: &upstreams,
         policies: &policies,
         turns: &turns,
+        defaults: raw.defaults.as_ref(),
         body_limit,
         folder,
     };
@@ -103,6 +109,7 @@ pub(super) fn lower(raw: Raw, file: &Path, diag: &Diagnostics<'_>) -> Option<Con
     let turns: Option<Vec<_>> = turns.into_iter().map(|turn| turn.spec).collect();
     Some(Config {
         file: file.to_owned(),
+        included: included.map(|source| source.name.to_path_buf()).collect(),
         listen: listen?,
         control,
         log: raw.log.map(|log| lower_log(log, folder))?,
@@ -117,6 +124,20 @@ pub(super) fn lower(raw: Raw, file: &Path, diag: &Diagnostics<'_>) -> Option<Con
         acme: acme.flatten().map(|acme| acme.spec),
         deploy: deploy?,
     })
+}
+
+/// Reports a pattern that a file has twice. Two files may have the same one, for different folders.
+fn note_included_twice(patterns: &List<String>, diag: &Diagnostics<'_>) {
+    let all: Vec<&Spanned<String>> = patterns.iter().flatten().collect();
+    for (at, later) in all.iter().enumerate() {
+        let mut before = all[..at].iter();
+        if before
+            .any(|first| first.value == later.value && diag.is_one_file(&first.place, &later.place))
+        {
+            let text = format!("{:?} is in the list already; take one out", later.value);
+            diag.problem(&later.place, text);
+        }
+    }
 }
 
 /// Whether there is a plain listener, valid or not.
@@ -146,11 +167,11 @@ fn lower_listen(raw: RawListen, diag: &Diagnostics<'_>) -> ListenSpec {
         let line = diag.line(&first.place);
         let text = match first.value == later.value {
             true => format!(
-                "{} is already in {} (line {line}); take one out",
+                "{} is already in {} ({line}); take one out",
                 later.value, first.place.key
             ),
             false => format!(
-                "{} and {} in {} (line {line}) would take each other's connections; take one out",
+                "{} and {} in {} ({line}) would take each other's connections; take one out",
                 later.value, first.value, first.place.key
             ),
         };
@@ -227,7 +248,7 @@ fn lower_passthrough(
         if let Some(first) = names[..at].iter().find(|first| first.value == later.value) {
             let line = diag.line(&first.place);
             let text = format!(
-                "{} has this name already (line {line}); take one out",
+                "{} has this name already ({line}); take one out",
                 first.place.key
             );
             diag.problem(&later.place, text);
@@ -263,11 +284,8 @@ fn note_passed_over(
         .flatten()
         .filter_map(|entry| entry.value.sni.as_ref())
         .collect();
-    for host in routes
-        .iter()
-        .flatten()
-        .filter_map(|route| route.value.host.as_ref())
-    {
+    let hosts = routes.iter().flatten().flat_map(|route| &route.value.host);
+    for host in hosts.flatten().flatten() {
         let takes_all = |name: &&&Spanned<HostPattern>| match &host.value {
             HostPattern::Exact(host) => name.value.matches(host),
             HostPattern::Wildcard(_) => name.value == host.value,
@@ -275,7 +293,7 @@ fn note_passed_over(
         if let Some(name) = names.iter().find(takes_all) {
             let (key, line) = (&name.place.key, diag.line(&name.place));
             let text = format!(
-                "TLS for {} is passed through by {key} (line {line}), so this route is never \
+                "TLS for {} is passed through by {key} ({line}), so this route is never \
                  reached",
                 host.value
             );

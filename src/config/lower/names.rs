@@ -7,6 +7,7 @@ use super::policies::NamedPolicy;
 use super::turn::NamedTurn;
 use super::upstreams::Upstream;
 use crate::config::diagnostics::Diagnostics;
+use crate::config::tables::RawDefaults;
 use crate::policy::Policy;
 
 /// The context of routes.
@@ -17,6 +18,8 @@ pub(super) struct Context<'a> {
     pub(super) upstreams: &'a [Upstream],
     pub(super) policies: &'a [NamedPolicy],
     pub(super) turns: &'a [NamedTurn],
+    /// What routes inherit.
+    pub(super) defaults: Option<&'a RawDefaults>,
     /// The default of `body`.
     pub(super) body_limit: u64,
     /// The folder that paths are relative to.

@@ -1,6 +1,7 @@
 //! Warnings about routes that admit more than their policy suggests: pages of other origins, and
 //! other routes to the same Janus or Jitsi.
 
+use super::defaults::cors_of;
 use super::names::Context;
 use crate::config::diagnostics::Diagnostics;
 use crate::config::tables::RawRoute;
@@ -13,7 +14,7 @@ use crate::route::{Forward, Route, Target};
 /// Checks all valid routes.
 pub(super) fn note(routes: &[(&RawRoute, &Route)], context: &Context<'_>, diag: &Diagnostics<'_>) {
     for (at, (raw, route)) in routes.iter().enumerate() {
-        note_every_page(raw, route, diag);
+        note_every_page(raw, route, context, diag);
         let before = &routes[..at];
         note_same_janus((raw, route), before, context, diag);
         note_same_jitsi((raw, route), before, context, diag);
@@ -21,7 +22,7 @@ pub(super) fn note(routes: &[(&RawRoute, &Route)], context: &Context<'_>, diag: 
 }
 
 /// `"*"` where a cookie or an address permits requests.
-fn note_every_page(raw: &RawRoute, route: &Route, diag: &Diagnostics<'_>) {
+fn note_every_page(raw: &RawRoute, route: &Route, context: &Context<'_>, diag: &Diagnostics<'_>) {
     let (
         Some(Cors {
             origins: Origins::Any,
@@ -30,7 +31,7 @@ fn note_every_page(raw: &RawRoute, route: &Route, diag: &Diagnostics<'_>) {
         Some(origins),
     ) = (
         &route.cors,
-        raw.cors.as_ref().and_then(|cors| cors.origins.as_ref()),
+        cors_of(raw, context).and_then(|cors| cors.origins.as_ref()),
     )
     else {
         return;
@@ -77,7 +78,7 @@ fn note_same_janus(
         other.policy.name(),
     );
     let text = format!(
-        "{key} (line {line}) leads to the same Janus by another policy, \"{name}\": Janus takes \
+        "{key} ({line}) leads to the same Janus by another policy, \"{name}\": Janus takes \
          ids in the body and \
          WebSockets at any path, so a client of either route can do what the other \
          is for; give both the same policy"
@@ -112,7 +113,7 @@ fn note_same_jitsi(
     };
     let (key, line) = (&first.place.key, diag.line(&first.place));
     let text = format!(
-        "{key} (line {line}) leads to the same Jitsi by another policy, \"{}\": its rooms are \
+        "{key} ({line}) leads to the same Jitsi by another policy, \"{}\": its rooms are \
          reached by each of its paths, so a client of either route can do what the other is for; \
          give both the same policy",
         other.policy.name()

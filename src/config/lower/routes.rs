@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use super::answers;
+use super::defaults;
 use super::jitsi;
 use super::messages::Protocols;
 use super::names::{Context, Names};
+use super::note_twice;
 use super::policies::NamedPolicy;
 use super::reach;
 use super::targets::{Kind, kind, note_loops};
@@ -36,55 +38,96 @@ pub(super) fn lower(
         open,
         diag,
     };
+    if let Some(defaults) = context.defaults {
+        defaults::note(defaults, diag);
+    }
     let present: Vec<&RawRoute> = raw.iter().flatten().map(|route| &route.value).collect();
-    note_doubles(&present, diag);
+    let hosted: Vec<Hosted<'_>> = present.iter().flat_map(|raw| Hosted::all(raw)).collect();
+    for hosts in present.iter().filter_map(|raw| raw.host.as_ref()) {
+        note_twice(&hosts.iter().flatten().collect::<Vec<_>>(), diag);
+    }
+    note_doubles(&hosted, diag);
     note_loops(&present, diag);
     names.note_unused(&present);
     names.note_other_protocol(&present);
     names.note_renewal_in_band(&present);
     // In two steps, so that the routes after an invalid one are checked too.
-    let routes: Vec<Option<Route>> = present.iter().map(|route| names.route(route)).collect();
-    let whole = present
+    let routes: Vec<Option<Route>> = hosted.iter().map(|route| names.route(route)).collect();
+    let whole = hosted
         .iter()
         .zip(&routes)
-        .filter_map(|(raw, route)| Some((*raw, route.as_ref()?)));
+        .filter_map(|(hosted, route)| Some((hosted.raw, route.as_ref()?)));
     let whole: Vec<_> = whole.collect();
     reach::note(&whole, context, diag);
     jitsi::note(&whole, context, diag);
-    if routes.len() < raw.len() {
+    if present.len() < raw.len() {
         return None;
     }
     routes.into_iter().collect()
 }
 
+/// A route at one of its hosts.
+struct Hosted<'r> {
+    raw: &'r RawRoute,
+    /// `None` for every host, and where the host is invalid.
+    host: Option<&'r Spanned<HostPattern>>,
+}
+
+impl<'r> Hosted<'r> {
+    /// The route once for each of its hosts.
+    fn all(raw: &'r RawRoute) -> Vec<Self> {
+        let hosts = raw.host.iter().flatten().flatten();
+        let all: Vec<_> = hosts
+            .map(|host| Self {
+                raw,
+                host: Some(host),
+            })
+            .collect();
+        match all.is_empty() {
+            true => vec![Self { raw, host: None }],
+            false => all,
+        }
+    }
+
+    /// The host and path, if they are valid.
+    fn host_and_path(&self) -> Option<(Option<&HostPattern>, &RoutePath)> {
+        let path = self.raw.path.as_ref()?;
+        let is_valid = !self.raw.host_is_written || self.host.is_some();
+        is_valid.then_some((self.host.map(|host| &host.value), &path.value))
+    }
+
+    /// Whether it has several hosts.
+    fn is_one_of_several(&self) -> bool {
+        self.raw.host.as_ref().is_some_and(|hosts| hosts.len() > 1)
+    }
+}
+
 /// Of two routes with the same host and path, the second would never be used.
-fn note_doubles(routes: &[&RawRoute], diag: &Diagnostics<'_>) {
+fn note_doubles(routes: &[Hosted<'_>], diag: &Diagnostics<'_>) {
     for (at, later) in routes.iter().enumerate() {
-        let (Some(path), Some(both)) = (&later.path, host_and_path(later)) else {
+        let (Some(path), Some(both)) = (&later.raw.path, later.host_and_path()) else {
             continue;
         };
-        if let Some(first) = routes[..at]
-            .iter()
-            .find(|first| host_and_path(first).as_ref() == Some(&both))
-        {
-            let (key, line) = (&first.place.key, diag.line(&first.place));
+        let is_same = |first: &&Hosted<'_>| {
+            !std::ptr::eq(first.raw, later.raw) && first.host_and_path().as_ref() == Some(&both)
+        };
+        if let Some(first) = routes[..at].iter().find(is_same) {
+            let (key, line) = (&first.raw.place.key, diag.line(&first.raw.place));
+            let (place, what) = match later.host.filter(|_| later.is_one_of_several()) {
+                Some(host) => (&host.place, format!("{} with this path", host.value)),
+                None => (&path.place, "this host and path".to_owned()),
+            };
             diag.problem(
-                &path.place,
-                format!("{key} has this host and path already (line {line}); take one out"),
+                place,
+                format!("{key} has {what} already ({line}); take one out"),
             );
         }
     }
 }
 
-/// The host and path of a route, if they are valid.
-fn host_and_path(route: &RawRoute) -> Option<(Option<&HostPattern>, &RoutePath)> {
-    let path = route.path.as_ref()?;
-    (!route.host_is_written || route.host.is_some())
-        .then_some((route.host.as_ref().map(|host| &host.value), &path.value))
-}
-
 impl Names<'_> {
-    fn route(&self, raw: &RawRoute) -> Option<Route> {
+    fn route(&self, hosted: &Hosted<'_>) -> Option<Route> {
+        let raw = hosted.raw;
         let upstream = raw.upstream.as_ref().and_then(|name| self.upstream(name));
         let websocket = raw.websocket.as_ref().and_then(|name| self.upstream(name));
         self.note_same_upstream(raw);
@@ -138,11 +181,11 @@ impl Names<'_> {
             self.note_message_size(raw, policy, &upstreams);
         }
         let speaks_whip = upstream.is_some_and(|(_, to)| to.protocol == Protocol::Whip);
-        let cors = raw.cors.as_ref();
+        let cors = self.cors(raw, &upstreams);
         let cors = cors.map(|cors| answers::cors(cors, speaks_whip, self.diag));
         let edits = answers::answer_edits(raw, self.diag);
         Some(Route {
-            host: raw.host.as_ref().map(|host| host.value.clone()),
+            host: hosted.host.map(|host| host.value.clone()),
             path: path?.value.clone(),
             policy: policy?.policy?,
             target: target?,
@@ -160,7 +203,7 @@ impl Names<'_> {
                 None => None,
             },
             answers: edits,
-            security: answers::security(raw),
+            security: self.security(raw),
             after_sign_in: raw.after_sign_in.as_ref().map(|after| after.value.clone()),
         })
     }

@@ -50,7 +50,7 @@ pub(super) fn kind<'r>(raw: &'r RawRoute, diag: &Diagnostics<'_>) -> Option<Kind
     for (other, _, _) in all {
         let line = diag.line(place);
         let text = format!(
-            "a route leads to one target, and this one has {key} too (line {line}); take one out"
+            "a route leads to one target, and this one has {key} too ({line}); take one out"
         );
         diag.problem(other, text);
     }
@@ -108,7 +108,7 @@ impl Names<'_> {
     ) -> ForwardParts {
         self.note_keys_of_files(raw);
         self.note_keys_of_redirects(raw);
-        let timeouts = raw.timeouts.as_ref().map(|timeouts| timeouts.value);
+        let timeouts = self.timeouts(raw).map(|timeouts| timeouts.value);
         let host = raw.host_header.as_ref().and_then(|host| {
             let authority = host.value.clone();
             let value = authority.to_string().try_into().ok()?;

@@ -4,6 +4,7 @@
 
 mod access;
 mod acme;
+mod defaults;
 mod deploy;
 mod headers;
 mod health;
@@ -20,6 +21,7 @@ use super::section::section;
 
 pub(super) use access::{RawIssuer, RawPolicy, default_sources};
 pub(super) use acme::{RawAcme, RawCert, RawExternal};
+pub(super) use defaults::RawDefaults;
 pub(super) use deploy::{RawDeploy, RawReload};
 pub(super) use headers::{HEADERS, METHODS, RawCors, WHIP};
 pub(super) use health::RawHealth;

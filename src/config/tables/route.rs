@@ -8,7 +8,8 @@ use super::section;
 use crate::config::problem::{Place, Spanned};
 use crate::config::read::Table;
 use crate::config::values::{
-    Count, MessageSize, PolicyName, RedirectStatus, Size, Timeout, TurnName, UpstreamName,
+    Count, MessageSize, OneOrMore, PolicyName, RedirectStatus, Size, Timeout, TurnName,
+    UpstreamName,
 };
 use crate::host::{Authority, HostPattern};
 use crate::limits::Rate;
@@ -26,8 +27,10 @@ section! {
     /// `/%6aanus` is `/janus`; encoded slashes (but for
     /// [`encoded_slash`](#routesencoded_slash)), dot segments, doubled slashes and NUL get 400.
     "[[routes]]" => struct RawRoute {
-        /// The hosts that the route serves. A host that no certificate has is a warning.
-        host: Spanned<HostPattern> = optional("every host");
+        /// The hosts that the route serves: one, or a list, for which the route is as if it were
+        /// written once for each: with limits and metrics of its own. A host that no certificate
+        /// has is a warning.
+        host: OneOrMore<HostPattern> = optional("every host");
         /// This path and what is below it. What is below `/.ianitor` belongs to the gateway itself.
         /// There are no patterns and no variables, `/*/x`, `/{id}`, `/:id` and `/$1` are rejected,
         /// but for one:
@@ -115,7 +118,7 @@ section! {
         /// Adds `X-Content-Type-Options: nosniff`, `X-Frame-Options: SAMEORIGIN` and
         /// `Referrer-Policy: strict-origin-when-cross-origin` where the answer does not have them
         /// already; on rejections too.
-        security_headers: bool = default(false);
+        security_headers: bool = optional(is false);
         cors: RawCors = optional(concat!(
             "what the server says of CORS goes through, unless an address, a cookie or a ",
             "control port is in question: then only pages of the route's own host",

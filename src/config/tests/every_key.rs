@@ -212,6 +212,7 @@ fn base(target: &str) -> String {
          [turn.a]\nsecret = \"s\"\nuris = [\"turn:a\"]\n\
          [acme]\n[[acme.certificates]]\nhosts = [\"a\"]\n\
          [[deploy]]\nhost = \"a\"\nto = \"files\"\ncert = \"c\"\n\
+         [defaults.cors]\norigins = [\"https://a\"]\n[defaults.timeouts]\n\
          [policies.a]\nissuers = [\"a\"]\n[[routes]]\npath = \"/\"\npolicy = \"a\"\n{target}\n\
          [routes.headers]\n[routes.headers.response]\n[routes.cors]\norigins = [\"https://a\"]\n\
          {of_upstreams}"
@@ -238,7 +239,7 @@ fn defaults_are_what_they_are_said_to_be() {
     {
         let opening = header.lines().last().unwrap_or_default();
         for key in keys.keys {
-            let Unset::Is(value) = key.unset else {
+            let (Unset::Is(value) | Unset::Usually(value)) = key.unset else {
                 continue;
             };
             let mut taken = 0;
@@ -332,5 +333,11 @@ fn the_annotated_example_has_every_key() {
         "upstreams.pin",
     ];
     all.retain(|key| !there.contains(key) && !others.contains(&key.as_str()));
+    // What routes have too is shown there.
+    all.retain(|key| {
+        !["defaults.cors.", "defaults.timeouts."]
+            .iter()
+            .any(|of| key.starts_with(of))
+    });
     assert_eq!(all, [""; 0]);
 }

@@ -34,8 +34,8 @@ pub(super) use path::{FileMode, OneOrTwoFiles, RedirectStatus, SocketPath};
 pub(super) use pin::Pins;
 pub(super) use size::{MessageSize, Size, TargetSize, TokenSize};
 pub(super) use text::{
-    EnvVar, HeaderField, HeaderText, IssuerName, KeyId, Origin, PolicyName, ProfileName,
-    SecretText, Text, TurnName, UpstreamName, User,
+    EnvVar, HeaderField, HeaderText, IncludePattern, IssuerName, KeyId, Origin, PolicyName,
+    ProfileName, SecretText, Text, TurnName, UpstreamName, User,
 };
 pub(super) use token::{Claims, FetchUrl, IssClaim, RawAudience};
 pub(super) use words::{AddressHeader, Method, OnExpiryWord, Satisfy, Signal};

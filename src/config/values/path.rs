@@ -190,8 +190,8 @@ impl Read for PathBuf {
     const FORM: Form = Form::One(&Kind {
         name: "file",
         expected: STRING,
-        text: "A path on disk. Relative ones begin at the folder of `gateway.toml`, whatever the \
-               working folder is.",
+        text: "A path on disk. Relative ones begin at the folder of the file that has them, \
+               `gateway.toml` or an [included](#include) one, whatever the working folder is.",
         good: &["\"certs/fullchain.pem\"", "\"/usr/share/janus/demos\""],
         bad: ("\"\"", "is empty; write the path of a file"),
     });
@@ -203,7 +203,7 @@ impl Read for PathBuf {
                 let text = problem::quoted(text);
                 value.refuse(format!("{text} has a NUL, which no path has"))
             }
-            text => Some(Self::from(text)),
+            text => Some(value.path(text)),
         }
     }
 }
@@ -217,7 +217,7 @@ impl Read for SocketPath {
         name: "socket",
         expected: "a path or false",
         text: "The path of a Unix socket, or `false` for none. Relative paths begin at the folder \
-               of `gateway.toml`.",
+               of the file that has them.",
         good: &["\"/run/ianitor/control.sock\"", "false"],
         bad: (
             "true",
@@ -250,7 +250,7 @@ impl Read for AuditTarget {
         name: "audit log",
         expected: "\"stdout\", a path or false",
         text: "`stdout` for standard output, the path of a file, or `false` for none. Relative \
-               paths begin at the folder of `gateway.toml`.",
+               paths begin at the folder of the file that has them.",
         good: &["\"stdout\"", "\"/var/log/ianitor/audit.log\"", "false"],
         bad: (
             "true",

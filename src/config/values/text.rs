@@ -58,6 +58,13 @@ macro_rules! nonempty_texts {
 
 pub(super) use nonempty_texts;
 
+fn no_nul(value: &Value<'_>, text: String, _: &str) -> Option<String> {
+    match text.contains('\0') {
+        true => value.refuse("has a NUL, which no path has"),
+        false => Some(text),
+    }
+}
+
 pub(super) fn nonempty(value: &Value<'_>) -> Option<String> {
     match value.text(STRING)? {
         "" => value.refuse("is empty"),
@@ -72,6 +79,10 @@ nonempty_texts! {
     SecretText: "secret", "", ["\"correct horse battery staple\""];
     /// Where a secret is in the environment.
     EnvVar: "variable of the environment", "", ["\"JWT_SECRET\""];
+    /// Files that are included.
+    IncludePattern: "pattern of files",
+        "`*` is any part of a name, `?` one character, `[a-z]` one of some. There is no `**`.",
+        ["\"conf.d/*.toml\"", "\"/etc/ianitor/routes.toml\""], no_nul;
     /// What a CA calls a way to order.
     ProfileName: "profile", "The name of a profile that the CA offers.",
         ["\"shortlived\"", "\"tlsserver\""];

@@ -186,7 +186,7 @@ fn note_same_name(rules: &[OwnRule], diag: &Diagnostics<'_>) {
         if let Some(first) = before.find(|first| first.rule.name == later.rule.name) {
             let (key, line) = (&first.place.key, diag.line(&first.place));
             let text = format!(
-                "\"{}\" is the name of {key} already (line {line}); take another",
+                "\"{}\" is the name of {key} already ({line}); take another",
                 later.rule.name
             );
             diag.problem(&later.name, text);

@@ -27,7 +27,7 @@ pub(super) fn note(rules: &[OwnRule], diag: &Diagnostics<'_>) {
             continue;
         };
         let (key, line) = (&first.place.key, diag.line(&first.place));
-        let text = format!("never decides, as {key} (line {line}) matches everything that it does");
+        let text = format!("never decides, as {key} ({line}) matches everything that it does");
         match (first.rule.effect, rule.effect) {
             (Effect::Allow, Effect::Deny) => {
                 diag.problem(
@@ -56,7 +56,7 @@ fn note_rooms(before: &[OwnRule], later: &OwnRule, diag: &Diagnostics<'_>) {
     if let Some(first) = before.iter().find(denies_rooms) {
         let (key, line) = (&first.place.key, diag.line(&first.place));
         let text = format!(
-            "lets a client into none of its rooms, as {key} (line {line}) denies them; put this \
+            "lets a client into none of its rooms, as {key} ({line}) denies them; put this \
              one before it"
         );
         diag.warning(&later.place, text);
@@ -86,7 +86,7 @@ pub(super) fn note_presets(
             Effect::Deny => "denies everything that it allows; write what that rule is about",
         };
         let text = format!(
-            "\"{}\" never decides: rules come before presets, and {key} (line {line}) {what}",
+            "\"{}\" never decides: rules come before presets, and {key} ({line}) {what}",
             name.value
         );
         diag.warning(&name.place, text);

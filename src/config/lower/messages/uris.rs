@@ -45,7 +45,7 @@ fn note_contained(prefixes: &[Spanned<UriPrefix>], diag: &Diagnostics<'_>) {
         });
         if let Some((_, wider)) = wider {
             let (key, line) = (&wider.place.key, diag.line(&wider.place));
-            let text = format!("every URI below it is below {key} (line {line}) too; take one out");
+            let text = format!("every URI below it is below {key} ({line}) too; take one out");
             diag.warning(&prefix.place, text);
         }
     }
