@@ -372,7 +372,9 @@ fn every_configuration_in_the_documentation_is_taken() {
     );
 }
 
-const TABLES: [&str; 12] = [
+const TABLES: [&str; 14] = [
+    "include",
+    "defaults",
     "listen",
     "log",
     "limits",

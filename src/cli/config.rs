@@ -36,16 +36,15 @@ fn execute(arguments: &Config) -> Result<ExitCode, CliError> {
 }
 
 fn as_toml(config: &config::Config, effective: &Effective) -> String {
+    let file = config.file.display();
     let also = match config.included.len() {
         0 => String::new(),
         1 => " and 1 file that it includes".to_owned(),
         more => format!(" and {more} files that it includes"),
     };
     format!(
-        "# What {}{also} say{} now. A gateway that runs has what they said when it last read them:\n\
-         # ianitor reload. Paths begin at the folder of that file; secrets are left out.\n\n{}",
-        config.file.display(),
-        if also.is_empty() { "s" } else { "" },
+        "# {file}{also}, without secrets. Paths begin at the folder of {file}.\n\
+         # A running gateway has what was there at its start or its last reload.\n\n{}",
         effective.toml()
     )
 }

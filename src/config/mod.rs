@@ -17,8 +17,8 @@
 //! `docs/reference.md`. `values/` has the kinds. `lower/` compares keys with each other and makes
 //! the types of the other modules; a flat table, such as `[limits]`, does not need it.
 //!
-//! Nothing here touches the network, and only [`load`] and [`effective`] touch the disk: whether a certificate
-//! exists or an address can be bound shows when it is opened.
+//! Nothing here touches the network, and only [`load`](load()) and [`effective`](effective()) touch
+//! the disk: whether a certificate exists or an address can be bound shows when it is opened.
 
 mod diagnostics;
 mod document;

@@ -23,7 +23,7 @@ missing, and what the texts below call rejected. Warnings are shown and stop not
 pub fn reference() -> String {
     let mut out = HEAD.to_owned();
     let sections = sections();
-    out.push_str("\n| table | keys |\n|---|---|\n");
+    out.push_str("\n| table | keys |\n|---|---|\n| top level | [`include`](#include) |\n");
     for section in &sections {
         let links: Vec<String> = section
             .keys
@@ -36,6 +36,11 @@ pub fn reference() -> String {
             &format!("| {} | {} |", section.title(), links.join(", ")),
         );
     }
+    line(
+        &mut out,
+        "\n## Top level\n\nThese stand before the first table.",
+    );
+    write_keys(&mut out, "", Raw::KEYS);
     for section in &sections {
         section.write(&mut out);
     }
@@ -110,23 +115,24 @@ impl Section {
                 line(out, &format!("\nDefault: `{}`.", value()))
             }
         }
-        for key in self
-            .keys
-            .keys
-            .iter()
-            .filter(|key| key.form.keys().is_none())
-        {
-            line(out, &format!("\n### `{}{}`\n", self.prefix, key.name));
-            line(
-                out,
-                &format!(
-                    "{} · {}\n\n{}",
-                    form(key.form),
-                    unset(key.unset),
-                    paragraphs(key.text)
-                ),
-            );
-        }
+        write_keys(out, &self.prefix, self.keys);
+    }
+}
+
+/// The keys of a table that open no table themselves.
+fn write_keys(out: &mut String, prefix: &str, keys: &Keys) {
+    let all = keys.keys.iter();
+    for key in all.filter(|key| key.form.keys().is_none()) {
+        line(out, &format!("\n### `{prefix}{}`\n", key.name));
+        line(
+            out,
+            &format!(
+                "{} · {}\n\n{}",
+                form(key.form),
+                unset(key.unset),
+                paragraphs(key.text)
+            ),
+        );
     }
 }
 
@@ -173,6 +179,7 @@ fn values(out: &mut String, sections: &[Section]) {
     let mut kinds: Vec<&Kind> = sections
         .iter()
         .flat_map(|section| section.keys.keys)
+        .chain(Raw::KEYS.keys)
         .filter_map(kind)
         .collect();
     kinds.sort_by_key(|kind| kind.name);

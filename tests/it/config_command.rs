@@ -154,7 +154,11 @@ fn programs_get_json() {
 #[test]
 fn a_wrong_configuration_has_its_report() {
     let folder = site();
-    fs::write(folder.path().join("conf.d/z.toml"), "[limits]\nbody = 1\n").unwrap();
+    fs::write(
+        folder.path().join("conf.d/z.toml"),
+        "[limits]\nbody = true\n",
+    )
+    .unwrap();
     let (status, shown, said) = config(&folder, &[]);
     assert_eq!((status, &*shown), (Some(78), ""));
     assert!(

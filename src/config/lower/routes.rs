@@ -183,7 +183,6 @@ impl Names<'_> {
         let speaks_whip = upstream.is_some_and(|(_, to)| to.protocol == Protocol::Whip);
         let cors = self.cors(raw, &upstreams);
         let cors = cors.map(|cors| answers::cors(cors, speaks_whip, self.diag));
-        let edits = answers::answer_edits(raw, self.diag);
         Some(Route {
             host: hosted.host.map(|host| host.value.clone()),
             path: path?.value.clone(),
@@ -202,7 +201,7 @@ impl Names<'_> {
                 Some(cors) => Some(cors?),
                 None => None,
             },
-            answers: edits,
+            answers: answers::answer_edits(raw, self.diag),
             security: self.security(raw),
             after_sign_in: raw.after_sign_in.as_ref().map(|after| after.value.clone()),
         })

@@ -51,7 +51,8 @@ fn routes_have_what_is_written_for_all_of_them() {
 #[test]
 fn what_a_route_says_itself_replaces_it() {
     let own = "upstream = \"u\"\nhsts = \"0s\"\nsecurity_headers = false\n\
-               cors = { origins = [\"https://b\"], max_age = \"1s\" }\ntimeouts = { idle = \"9s\" }\n";
+               cors = { origins = [\"https://b\"], max_age = \"1s\" }\n\
+               timeouts = { idle = \"9s\" }\n";
     let own = route("/", own);
     assert_eq!(routes(&format!("{own}{DEFAULTS}")), routes(&own));
 }
@@ -68,8 +69,8 @@ fn what_is_wrong_with_them_is_said_once_and_where_it_is() {
         problems(&text),
         [
             "t:22:1 defaults.policy: unknown key here; it belongs to [[routes]]",
-            "t:23:8 defaults.hsts: expected a duration such as \"10s\", found an integer; \"5\" has no \
-             unit; write \"5s\" for seconds",
+            "t:23:8 defaults.hsts: expected a duration such as \"10s\", found an integer; \"5\" \
+             has no unit; write \"5s\" for seconds",
             "t:24:21 defaults.cors.origins[0]: \"b\" is no origin, such as \
              \"https://app.example.com\"",
         ]

@@ -72,7 +72,8 @@ fn tables_of_several_files_are_one_configuration() {
         ),
         (
             "conf.d/10.toml",
-            "include = [\"deep/*\"]\n[upstreams.a]\nservers = [\"https://a\"]\nca_file = \"ca.pem\"\n\
+            "include = [\"deep/*\"]\n[upstreams.a]\nservers = [\"https://a\"]\n\
+             ca_file = \"ca.pem\"\n\
              [[routes]]\npath = \"/a\"\nupstream = \"a\"\npolicy = \"open\"\n",
         ),
         (
