@@ -170,7 +170,6 @@ const FOREIGN: &[Foreign] = &[
             "gzip",
             "compress",
             "expires",
-            "include",
             "limit_conn",
         ],
         "it has no counterpart here; docs/from-nginx.md says what to do instead",
@@ -307,6 +306,9 @@ fn misspelt_or_misplaced(root: &'static Keys, keys: &Keys, word: &str, is_table:
         }
         Some(near) => {
             format!("unknown key, did you mean \"{near}\"? \"{word}\" belongs to {owners}").into()
+        }
+        None if owners == root.table && !is_table => {
+            "unknown key here; write it above the first table of the file".into()
         }
         None if !owners.is_empty() => format!("unknown key here; it belongs to {owners}").into(),
         None => format!("unknown key; {} knows {}", keys.table, names.join(", ")).into(),

@@ -46,49 +46,72 @@ impl<'e> Variables<'e> {
 
     /// Replaces the variables in every string value. Keys are as they are written.
     pub(super) fn replace(&mut self, document: &mut DeTable<'_>) {
-        self.table(document, &Place::root());
+        self.table(document, None);
     }
 
-    fn table(&mut self, table: &mut DeTable<'_>, place: &Place) {
+    fn table(&mut self, table: &mut DeTable<'_>, above: Option<&Way<'_>>) {
         for (key, value) in table.iter_mut() {
-            let place = place.key(key.get_ref(), value.span().start);
-            self.value(value, &place);
+            let step = Step::Key(key.get_ref());
+            self.value(value, above, step);
         }
     }
 
-    fn value(&mut self, value: &mut Node<DeValue<'_>>, place: &Place) {
+    fn value(&mut self, value: &mut Node<DeValue<'_>>, above: Option<&Way<'_>>, step: Step<'_>) {
+        let at = value.span().start;
+        let way = Way { above, step, at };
         match value.get_mut() {
-            DeValue::Table(table) => self.table(table, place),
+            DeValue::Table(table) => self.table(table, Some(&way)),
             DeValue::Array(list) => {
                 for (index, value) in list.iter_mut().enumerate() {
-                    let place = place.index(index, value.span().start);
-                    self.value(value, &place);
+                    self.value(value, Some(&way), Step::Index(index));
                 }
             }
             DeValue::String(text) => match expand(text, self.environment) {
                 Ok(None) => {}
                 Ok(Some(expanded)) if expanded.text.len() <= self.left => {
                     self.left -= expanded.text.len();
-                    self.used.push((place.at, expanded.names));
+                    self.used.push((at, expanded.names));
                     *text = expanded.text.into();
                 }
                 Ok(Some(_)) => {
                     let most = LONGEST >> 10;
                     let text = format!("makes the values with variables longer than {most} KiB");
-                    self.note(place, text);
+                    self.note(&way, text);
                 }
-                Err(text) => self.note(place, text),
+                Err(text) => self.note(&way, text),
             },
             _ => {}
         }
     }
 
-    fn note(&mut self, place: &Place, text: String) {
+    fn note(&mut self, way: &Way<'_>, text: String) {
         self.findings.push(Finding {
             kind: Kind::Variable,
-            place: place.clone(),
+            place: way.place(),
             text,
         });
+    }
+}
+
+/// The way to a value. Its place is made only where there is something to say.
+struct Way<'w> {
+    above: Option<&'w Way<'w>>,
+    step: Step<'w>,
+    at: usize,
+}
+
+enum Step<'s> {
+    Key(&'s str),
+    Index(usize),
+}
+
+impl Way<'_> {
+    fn place(&self) -> Place {
+        let above = self.above.map_or_else(Place::root, Way::place);
+        match self.step {
+            Step::Key(key) => above.key(key, self.at),
+            Step::Index(index) => above.index(index, self.at),
+        }
     }
 }
 
