@@ -1,3 +1,4 @@
+mod broken;
 mod defaults;
 mod every_key;
 mod hosts;

@@ -308,7 +308,8 @@ fn misspelt_or_misplaced(root: &'static Keys, keys: &Keys, word: &str, is_table:
             format!("unknown key, did you mean \"{near}\"? \"{word}\" belongs to {owners}").into()
         }
         None if owners == root.table && !is_table => {
-            "unknown key here; write it above the first table of the file".into()
+            let text = "unknown key here; write it above the first table of the file";
+            text.to_owned().into()
         }
         None if !owners.is_empty() => format!("unknown key here; it belongs to {owners}").into(),
         None => format!("unknown key; {} knows {}", keys.table, names.join(", ")).into(),

@@ -112,17 +112,17 @@ fn write(folder: &TempDir, mut parts: Vec<toml::Table>, numbers: &mut Numbers) {
     };
     // The order in which files are read is that of their numbers.
     let is_chain = numbers.below(2) == 0;
-    for at in 0..count {
+    for (at, part) in parts.iter_mut().enumerate() {
         let includes = match (is_chain, at) {
-            (true, at) if at + 1 < count => vec![name(at + 1)],
-            (false, 0) => vec!["part-*.toml".to_owned()],
-            _ => Vec::new(),
+            (true, at) if at + 1 < count => name(at + 1),
+            (false, 0) => "part-*.toml".to_owned(),
+            _ => String::new(),
         };
         if !includes.is_empty() {
-            let includes: Vec<_> = includes.into_iter().map(toml::Value::from).collect();
-            parts[at].insert("include".to_owned(), toml::Value::Array(includes));
+            let includes = vec![toml::Value::from(includes)];
+            part.insert("include".to_owned(), toml::Value::Array(includes));
         }
-        fs::write(folder.path().join(name(at)), parts[at].to_string()).unwrap();
+        fs::write(folder.path().join(name(at)), part.to_string()).unwrap();
     }
 }
 
