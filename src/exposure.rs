@@ -74,6 +74,8 @@ impl Use {
     pub const SECRET: Self = Self::new("a secret", Others::Nothing, true);
     /// API keys of clients.
     pub const API_KEYS: Self = Self::new("a list of API keys", Others::Nothing, true);
+    /// Users with the hashes of their passwords.
+    pub const PASSWORDS: Self = Self::new("a file of passwords", Others::Nothing, true);
     /// Who did what, with addresses and names.
     pub const AUDIT_LOG: Self = Self::new("the audit log", Others::Nothing, true);
     /// The certificate store.

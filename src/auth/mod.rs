@@ -16,6 +16,7 @@ mod cache;
 mod context;
 mod failures;
 mod handed;
+pub mod passwords;
 mod successor;
 mod verify;
 

@@ -2,6 +2,7 @@
 
 use super::Config;
 use crate::exposure::{NamedFile, Use};
+use crate::policy::Basic;
 use crate::route::Target;
 
 impl Config {
@@ -18,6 +19,10 @@ impl Config {
         files.extend(self.routes.upstreams().iter().flat_map(|spec| spec.files()));
         files.extend(self.issuers.iter().flat_map(|spec| spec.files()));
         files.extend(self.turns.iter().flat_map(|spec| spec.files()));
+        files.extend(self.passwords().map(|(name, basic)| {
+            let key = format!("policies.{name}.basic.file");
+            NamedFile::watched(key, &basic.file, Use::PASSWORDS)
+        }));
         files.extend(self.acme.iter().flat_map(|spec| spec.files()));
         files.extend(self.deploy.iter().flat_map(|spec| spec.files()));
         files.extend(self.routes.routes().iter().filter_map(|route| {
@@ -28,6 +33,14 @@ impl Config {
             Some(NamedFile::new(key, &spec.root, Use::CONTENT))
         }));
         files
+    }
+
+    /// The policies with passwords, by their names.
+    pub fn passwords(&self) -> impl Iterator<Item = (&str, &Basic)> {
+        self.policies.iter().filter_map(|policy| {
+            let basic = policy.login()?.basic()?;
+            Some((policy.name(), basic))
+        })
     }
 
     /// The keys of secrets that are written in the file itself.

@@ -315,6 +315,12 @@ fn policy_row(policy: &Policy) -> Row {
         Rule::Open => "everybody".to_owned(),
         Rule::Conditions(conditions) => conditions.to_string(),
     };
+    let who = match (policy.login(), policy.is_login_alone()) {
+        (None, _) => who,
+        (Some(login), true) => format!("{who}: {login}"),
+        (Some(login), false) if login.is_enough => format!("{who}; or {login}"),
+        (Some(login), false) => format!("{who}; with {login}"),
+    };
     vec![
         policy.name().to_owned(),
         who,

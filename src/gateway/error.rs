@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::auth::passwords;
 use crate::control::OpenError;
 use crate::files;
 use crate::listen::{BindError, InheritError};
@@ -29,6 +30,9 @@ pub enum StartError {
     /// TURN secrets or API keys.
     #[error("{}", lines(.0))]
     Turn(Vec<turn::load::LoadError>),
+    /// Files of passwords.
+    #[error("{}", lines(.0))]
+    Passwords(Vec<passwords::LoadError>),
     /// Routes that would serve files with secrets of the gateway.
     #[error("{}", lines(.0))]
     Files(Vec<files::Overlap>),
@@ -73,6 +77,7 @@ impl StartError {
             | Self::Issuers(_)
             | Self::Credentials(_)
             | Self::Turn(_)
+            | Self::Passwords(_)
             | Self::Files(_)
             | Self::Audit(_)
             | Self::Inherit(_) => true,

@@ -1,6 +1,7 @@
 //! What stays in force when only files have changed.
 
 use super::error::StartError;
+use crate::auth::passwords;
 use crate::serve::snapshot::Snapshot;
 use crate::signalling::janus;
 use crate::tls;
@@ -24,6 +25,8 @@ pub(super) struct Previous<'a> {
     pub(super) credentials: Vec<janus::LoadError>,
     /// Problems with TURN secrets and API keys, likewise.
     pub(super) turns: Vec<turn::load::LoadError>,
+    /// Problems with files of passwords, likewise.
+    pub(super) passwords: Vec<passwords::LoadError>,
 }
 
 impl Previous<'_> {
@@ -34,6 +37,7 @@ impl Previous<'_> {
             issuers,
             credentials,
             turns,
+            passwords,
             ..
         } = self;
         let mut problems = Vec::new();
@@ -48,6 +52,9 @@ impl Previous<'_> {
         }
         if !turns.is_empty() {
             problems.push(StartError::Turn(turns));
+        }
+        if !passwords.is_empty() {
+            problems.push(StartError::Passwords(passwords));
         }
         problems
     }

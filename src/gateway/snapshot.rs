@@ -8,6 +8,7 @@ use super::error::{Problems, StartError};
 use super::listeners::OpenListener;
 use super::previous::Previous;
 use super::{budget, certificates};
+use crate::auth::passwords::{self, Users};
 use crate::config::Config;
 use crate::files::{self, Guard};
 use crate::limits::Limits;
@@ -51,6 +52,8 @@ pub(super) fn snapshot(
         tracing::warn!("{line}");
     }
     let turns = problems.note(turns(config, previous).map_err(StartError::Turn));
+    let passwords = passwords(config, previous).map_err(StartError::Passwords);
+    let passwords = problems.note(passwords).unwrap_or_default();
     let certificates = table.map(Arc::new);
     let tls = certificates.as_ref().and_then(|certificates| {
         let settings = ServerSettings::new(&config.tls, certificates, tickets);
@@ -81,6 +84,7 @@ pub(super) fn snapshot(
         h2_websockets: listen.h2_websockets,
         issuers,
         turns,
+        passwords,
         passthrough: config.passthrough.clone(),
         balancers: listen.proxy_protocol.clone(),
         trusted_proxies: listen.trusted_proxies.clone(),
@@ -266,6 +270,35 @@ fn turns(
         }
     }
     all_or_errors(turns, errors)
+}
+
+/// The users of each file of passwords.
+fn passwords(
+    config: &Config,
+    previous: &mut Previous<'_>,
+) -> Result<Vec<Arc<Users>>, Vec<passwords::LoadError>> {
+    let (mut all, mut errors) = (Vec::<Arc<Users>>::new(), Vec::new());
+    for (name, basic) in config.passwords() {
+        if all.iter().any(|users| users.path() == basic.file) {
+            continue;
+        }
+        let old = previous.snapshot.and_then(|old| {
+            let mut old = old.passwords.iter();
+            old.find(|users| users.path() == basic.file)
+        });
+        match (
+            passwords::load(&format!("policies.{name}.basic.file"), &basic.file),
+            old,
+        ) {
+            (Ok(users), _) => all.push(Arc::new(users)),
+            (Err(more), Some(users)) => {
+                previous.passwords.extend(more);
+                all.push(Arc::clone(users));
+            }
+            (Err(more), None) => errors.extend(more),
+        }
+    }
+    all_or_errors(all, errors)
 }
 
 fn all_or_errors<T, E>(all: Vec<T>, errors: Vec<E>) -> Result<Vec<T>, Vec<E>> {

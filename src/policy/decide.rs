@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::denied::Denied;
 use super::facts::Facts;
+use super::login::LoginRule;
 use super::networks::Networks;
 use super::permit::Permit;
 use super::rule::{Conditions, Requirement, Rule};
@@ -17,6 +18,7 @@ pub struct Policy {
     name: Arc<str>,
     rule: Rule,
     messages: Option<Arc<MessageRules>>,
+    login: Option<Arc<LoginRule>>,
 }
 
 impl Policy {
@@ -29,7 +31,26 @@ impl Policy {
             name: name.into(),
             rule,
             messages: None,
+            login: None,
         }
+    }
+
+    /// The same policy with a login that it accepts, or asks for as well.
+    pub fn with_login(self, login: Option<LoginRule>) -> Self {
+        Self {
+            login: login.map(Arc::new),
+            ..self
+        }
+    }
+
+    /// The login that it accepts, if any.
+    pub fn login(&self) -> Option<&Arc<LoginRule>> {
+        self.login.as_ref()
+    }
+
+    /// Whether a client needs a login, whatever else it presents.
+    fn needs_login(&self) -> bool {
+        self.login.as_ref().is_some_and(|login| !login.is_enough)
     }
 
     /// The same policy with rules for each message of the clients that it admits.
@@ -62,7 +83,9 @@ impl Policy {
             return true;
         }
         let of_messages = self.messages().map(MessageRules::rules);
-        self.rule == other.rule && of_messages == other.messages().map(MessageRules::rules)
+        self.rule == other.rule
+            && self.login == other.login
+            && of_messages == other.messages().map(MessageRules::rules)
     }
 
     /// Which tokens it accepts, if any.
@@ -71,7 +94,7 @@ impl Policy {
             return None;
         };
         match &conditions.requirement {
-            Requirement::Address(_) => None,
+            Requirement::Address(_) | Requirement::Login => None,
             Requirement::Token(rule)
             | Requirement::Either(_, rule)
             | Requirement::Both(_, rule) => Some(rule),
@@ -87,7 +110,7 @@ impl Policy {
             return None;
         }
         match requirement {
-            Requirement::Address(_) => None,
+            Requirement::Address(_) | Requirement::Login => None,
             Requirement::Token(rule) => Some(rule),
             Requirement::Either(allow, rule) => (!allow.contains(client)).then_some(rule),
             Requirement::Both(allow, rule) => allow.contains(client).then_some(rule),
@@ -100,9 +123,9 @@ impl Policy {
             return false;
         };
         match requirement {
-            Requirement::Address(_) | Requirement::Either(..) => true,
+            Requirement::Address(_) | Requirement::Either(..) => !self.needs_login(),
             Requirement::Both(_, rule) => rule.is_optional,
-            Requirement::Token(_) => false,
+            Requirement::Token(_) | Requirement::Login => false,
         }
     }
 
@@ -111,10 +134,12 @@ impl Policy {
         self.takes_addresses() || self.token_rule().is_none_or(|rule| rule.is_optional)
     }
 
-    /// Whether something that a browser sends by itself, an address or a cookie, can satisfy the
-    /// policy.
+    /// Whether something that a browser sends by itself, an address, a cookie or a password, can
+    /// satisfy the policy.
     pub fn takes_ambient(&self) -> bool {
-        self.takes_addresses() || self.token_rule().is_some_and(TokenRule::takes_cookies)
+        self.login.is_some()
+            || self.takes_addresses()
+            || self.token_rule().is_some_and(TokenRule::takes_cookies)
     }
 
     /// Whether the client's address is on the policy's allow list, whatever else the policy
@@ -127,20 +152,24 @@ impl Policy {
             Requirement::Address(allow)
             | Requirement::Either(allow, _)
             | Requirement::Both(allow, _) => allow.contains(client),
-            Requirement::Token(_) => false,
+            Requirement::Token(_) | Requirement::Login => false,
         }
     }
 
-    /// Decides.
+    /// Decides on everything but a login.
     ///
     /// # Errors
     /// The requirement that is not met.
     pub fn authorize(&self, facts: &Facts<'_>) -> Result<Permit, Denied> {
-        self.decide(facts).map(|permit| self.with_rules(permit))
+        let permit = self.decide(facts)?;
+        match self.needs_login() {
+            true => Err(Denied::NoLogin),
+            false => Ok(self.with_rules(permit)),
+        }
     }
 
     /// The permit with the rules for its messages.
-    fn with_rules(&self, permit: Permit) -> Permit {
+    pub(super) fn with_rules(&self, permit: Permit) -> Permit {
         Permit {
             rules: self.messages.clone(),
             ..permit
@@ -169,6 +198,7 @@ impl Policy {
                 }
             }
             Requirement::Address(_) | Requirement::Both(..) => Err(Denied::Address),
+            Requirement::Login => Err(Denied::NoLogin),
             Requirement::Token(rule) | Requirement::Either(_, rule) => rule.authorize(facts),
         }
     }
@@ -189,7 +219,7 @@ impl Policy {
             Requirement::Token(rule) | Requirement::Either(_, rule) => {
                 Some(rule.authorize(facts).map(|permit| self.with_rules(permit)))
             }
-            Requirement::Address(_) | Requirement::Both(..) => None,
+            Requirement::Address(_) | Requirement::Both(..) | Requirement::Login => None,
         }
     }
 

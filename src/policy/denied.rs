@@ -20,6 +20,15 @@ pub enum Denied {
     /// The token is valid but does not have the claim at this index of the policy's rules.
     #[error("the token does not have the policy's claims")]
     Claim(usize),
+    /// The client is not logged in.
+    #[error("the client is not logged in")]
+    NoLogin,
+    /// The service that logs clients in forbids the request.
+    #[error("forward_auth forbids the request")]
+    Forbidden,
+    /// The user is unknown, or the password is wrong.
+    #[error("unknown user or wrong password")]
+    Password,
     /// The API key is wrong, or two keys differ.
     #[error("not one of the API keys")]
     ApiKey,

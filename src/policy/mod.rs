@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! Facts (client, time, token) ─▶ Policy ─ Rule: networks │ TokenRule ─▶ Permit or Denied
+//! LoggedIn (a service, a file) ▶ Policy ─ LoginRule ──────────────────▶ Permit or Denied
 //! keys of a request ───────────▶ ApiKeys ─────────────────────────────▶ Permit or Denied
 //! ```
 
@@ -10,6 +11,7 @@ mod api_keys;
 mod decide;
 mod denied;
 mod facts;
+mod login;
 mod networks;
 mod permit;
 mod rule;
@@ -19,6 +21,7 @@ pub use api_keys::ApiKeys;
 pub use decide::Policy;
 pub use denied::Denied;
 pub use facts::{Facts, Token};
+pub use login::{Basic, ForwardAuth, LoggedIn, LoginRule, LoginService, USERS};
 pub use networks::Networks;
 pub use permit::Permit;
 pub use rule::{Conditions, Requirement, Rule};

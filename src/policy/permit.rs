@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::login::LoggedIn;
 use crate::clock::UnixTime;
 use crate::signalling::rules::MessageRules;
 use crate::token::issuer::Verified;
@@ -26,6 +27,8 @@ pub(super) enum Principal {
     Address,
     /// Its token.
     Token(Rc<Verified>),
+    /// Its login.
+    Login(Rc<LoggedIn>),
     /// An API key.
     ApiKey,
 }
@@ -62,6 +65,23 @@ impl Permit {
     pub fn token(&self) -> Option<&Rc<Verified>> {
         match &self.principal {
             Principal::Token(verified) => Some(verified),
+            Principal::Address | Principal::Login(_) | Principal::ApiKey => None,
+        }
+    }
+
+    /// The login that admitted the client, if one did.
+    pub fn login(&self) -> Option<&Rc<LoggedIn>> {
+        match &self.principal {
+            Principal::Login(login) => Some(login),
+            Principal::Address | Principal::Token(_) | Principal::ApiKey => None,
+        }
+    }
+
+    /// Who the client is, by its token or its login.
+    pub fn user(&self) -> Option<&Rc<Verified>> {
+        match &self.principal {
+            Principal::Token(verified) => Some(verified),
+            Principal::Login(login) => Some(&login.verified),
             Principal::Address | Principal::ApiKey => None,
         }
     }

@@ -34,6 +34,8 @@ pub enum Requirement {
     Either(Networks, TokenRule),
     /// Both of them.
     Both(Networks, TokenRule),
+    /// Neither: the login of the policy alone.
+    Login,
 }
 
 impl fmt::Display for Conditions {
@@ -43,6 +45,7 @@ impl fmt::Display for Conditions {
             Requirement::Token(rule) => rule.fmt(f),
             Requirement::Either(allow, rule) => write!(f, "{allow}; or {rule}"),
             Requirement::Both(allow, rule) => write!(f, "{allow}; with {rule}"),
+            Requirement::Login => f.write_str("by login"),
         }?;
         match &self.deny {
             Some(deny) => write!(f, "; never {deny}"),

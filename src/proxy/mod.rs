@@ -11,6 +11,7 @@
 //! An answer may begin before the request's body has ended (`early`), and a WebSocket
 //! handshake may be answered with 101 ([`upgrade`]).
 
+pub mod ask;
 pub mod client;
 pub mod cluster;
 pub mod connect;

@@ -16,6 +16,7 @@ pub(super) fn log(rejection: &Rejection, exchange: &Exchange, upstream: Option<&
         return;
     };
     let what = match rejection {
+        Rejection::Login(_) => "a login is not decided",
         _ if upstream.is_some() => "no answer from upstream",
         Rejection::Turn(_) => "no TURN credential is given",
         Rejection::NotAProxy => "a request on listen.plain is rejected",
@@ -39,6 +40,7 @@ fn advice(rejection: &Rejection) -> Option<&'static str> {
     match rejection {
         Rejection::Files(error) => about_file(error),
         Rejection::Proxy(error) => about_upstream(error),
+        Rejection::Login(failure) => failure.advice(),
         Rejection::NotAProxy => Some(
             "if a proxy in front sent it, write the address of that proxy in \
              listen.trusted_proxies; if everything that reaches this port comes by TLS, \

@@ -4,6 +4,7 @@
 
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::Uri;
@@ -13,6 +14,7 @@ use super::auth_context::context;
 use super::browser::offer::offer;
 use super::detail;
 use super::jitsi;
+use super::login::{self, LoginOutcome};
 use super::navigation;
 use super::origin;
 use super::reject::Rejection;
@@ -24,7 +26,7 @@ use crate::addr::ClientAddr;
 use crate::auth::{self, Signed};
 use crate::clock::UnixTime;
 use crate::host::Authority;
-use crate::policy::{Facts, Permit, Policy, Token, TokenRule};
+use crate::policy::{Facts, LoginRule, Permit, Policy, Token, TokenRule};
 use crate::route::{Route, RouteTable};
 use crate::telemetry::access::Exchange;
 use crate::token::location::{self, COOKIE, JITSI_PARAMETERS, Located, Source, parameters};
@@ -72,9 +74,35 @@ async fn decide_and_call<S>(routed: Routed, mut inner: S) -> Served
 where
     S: Service<Admitted, Response = Reply, Error = Rejection>,
 {
-    match decide(&routed).await {
+    let decided = decide(&routed).await;
+    if let Some(rule) = route(&routed).policy.login().cloned() {
+        return Box::pin(with_login(routed, rule, decided, inner)).await;
+    }
+    match decided {
         Ok(permit) => inner.call(admit(routed, permit)).await,
         Err(rejection) => reject(&routed, rejection),
+    }
+}
+
+/// Decides with a login, where the policy accepts one. What the login sets reaches the client with
+/// whatever it is answered.
+async fn with_login<S>(
+    routed: Routed,
+    rule: Arc<LoginRule>,
+    decided: Result<Permit, Rejection>,
+    mut inner: S,
+) -> Served
+where
+    S: Service<Admitted, Response = Reply, Error = Rejection>,
+{
+    match login::decide(&routed, route(&routed), &rule, decided).await {
+        LoginOutcome::Permit(permit, cookies) => {
+            let exchange = Rc::clone(&routed.normal.inbound.exchange);
+            let served = inner.call(admit(routed, permit)).await;
+            cookies.with(served, &exchange)
+        }
+        LoginOutcome::Rejected(rejection) => reject(&routed, rejection),
+        LoginOutcome::Answered(reply) => Ok(reply),
     }
 }
 
@@ -106,7 +134,7 @@ fn reject(routed: &Routed, rejection: Rejection) -> Served {
 /// Decides without waiting; `None` where that is not possible.
 fn decide_now(routed: &Routed) -> Option<Result<Permit, Rejection>> {
     let (inbound, route) = (&routed.normal.inbound, route(routed));
-    if turn_keys::has_key(routed, route) {
+    if route.policy.login().is_some() || turn_keys::has_key(routed, route) {
         return None;
     }
     match ask(routed, route) {
@@ -279,6 +307,10 @@ fn admit(mut routed: Routed, permit: Permit) -> Admitted {
     let sources = rule.map_or(&[][..], |rule| &rule.sources);
     let is_websocket = routed.normal.inbound.is_websocket;
     let request = &mut routed.normal.inbound.request;
+    if let Some(login) = route.policy.login() {
+        let logged_in = permit.login().map(|login| &**login);
+        login::dress(request, login, logged_in, route.forward_token);
+    }
     if !route.forward_token {
         let routes = &view.snapshot.routes;
         let is_for_jitsi = rule.is_some() && routes.is_for_jitsi(route, is_websocket);

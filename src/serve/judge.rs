@@ -62,6 +62,7 @@ impl Withdrawn {
             Self::Passthrough => "no longer passed through",
             Self::Expired | Self::Denied(Denied::Token(BadToken::Expired)) => "token expired",
             Self::Denied(Denied::Token(BadToken::Revoked)) => "token revoked",
+            Self::Denied(Denied::NoLogin) => "no longer logged in",
             Self::Denied(_) | Self::Jitsi(_) => "no longer allowed",
         }
     }
@@ -204,6 +205,8 @@ impl WorkerView {
             Ok(permit.clone())
         } else if let Some(verified) = permit.and_then(Permit::token) {
             self.ask_policy(policy, client, verified, expiry.clock(verified))
+        } else if let Some(login) = permit.and_then(Permit::login) {
+            self.judge_login(policy, client, login)
         } else {
             policy.authorize(&Facts {
                 client,

@@ -153,7 +153,7 @@ pub(super) fn context<'c>(
         backend,
         ids,
         rules: permit.rules(),
-        claims: permit.token().map(|token| &token.claims),
+        claims: permit.user().map(|token| &token.claims),
         owner: owner(permit).unwrap_or_else(|| Owner::of_address(client)),
         time,
         now: clock::monotonic(),
@@ -171,7 +171,7 @@ pub(super) fn flooder(permit: &Permit, client: ClientAddr) -> Owner {
 
 /// The subject of the permit's token, if it has one.
 pub(super) fn owner(permit: &Permit) -> Option<Owner> {
-    let token = permit.token()?;
+    let token = permit.user()?;
     let subject = token.claims.subject()?;
     Some(Owner::of_token(&token.issuer, token.claims.iss(), subject))
 }
@@ -179,7 +179,7 @@ pub(super) fn owner(permit: &Permit) -> Option<Owner> {
 /// The user of the permit's token, if it names one: its subject, and the user beside it in the
 /// tokens of Jitsi, whose subject is a tenant or a domain.
 pub(super) fn user(permit: &Permit) -> Option<Owner> {
-    let token = permit.token()?;
+    let token = permit.user()?;
     let (user, subject) = (token.claims.user_id(), token.claims.subject());
     if user.is_none() && subject.is_none() {
         return None;

@@ -9,6 +9,7 @@ pub mod drain;
 pub mod handshake_places;
 pub mod hello;
 pub mod judge;
+pub mod login;
 pub mod names;
 pub mod over_limit;
 pub mod proxy_protocol;

@@ -31,7 +31,7 @@ pub(super) fn may_use(routed: &Routed, route: &Route, permit: &Permit) -> bool {
     else {
         return true;
     };
-    let by_cookie = permit.is_ambient() && permit.token().is_some();
+    let by_cookie = permit.is_ambient() && permit.user().is_some();
     let is_listed = route
         .cors
         .as_ref()

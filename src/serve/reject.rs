@@ -9,6 +9,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 use super::judge::Withdrawn;
+use super::login::LoginFailure;
 use crate::files;
 use crate::overload::Overload;
 use crate::policy::Denied;
@@ -98,6 +99,12 @@ pub(super) enum Rejection {
     /// The route's policy denies the request.
     #[error(transparent)]
     Denied(#[from] Denied),
+    /// A browser that is not logged in is sent to sign in.
+    #[error("the client is not logged in")]
+    SignIn,
+    /// It is not known whether the client is logged in.
+    #[error(transparent)]
+    Login(#[from] LoginFailure),
     /// The token is not for the room that the request names.
     #[error(transparent)]
     Jitsi(jitsi::Refusal),
@@ -227,6 +234,8 @@ impl Rejection {
             Self::TwoTokens => (StatusCode::BAD_REQUEST, "two_tokens"),
             Self::BadTokens(_) => (StatusCode::TOO_MANY_REQUESTS, "bad_tokens"),
             Self::Denied(denied) => of_policy(denied),
+            Self::SignIn => (StatusCode::FOUND, "sign_in"),
+            Self::Login(failure) => failure.verdict(),
             Self::Jitsi(why) => of_jitsi(*why),
             Self::Withdrawn(
                 why @ (Withdrawn::Target | Withdrawn::Messages | Withdrawn::Stopped),
@@ -280,6 +289,9 @@ fn of_policy(denied: &Denied) -> (StatusCode, &'static str) {
         }
         Denied::Token(why) => (StatusCode::UNAUTHORIZED, why.word()),
         Denied::Claim(_) => (StatusCode::FORBIDDEN, "claim"),
+        Denied::NoLogin => (StatusCode::UNAUTHORIZED, "no_login"),
+        Denied::Forbidden => (StatusCode::FORBIDDEN, "login_forbidden"),
+        Denied::Password => (StatusCode::UNAUTHORIZED, "password"),
         Denied::ApiKey => (StatusCode::FORBIDDEN, "api_key"),
     }
 }

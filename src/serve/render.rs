@@ -6,6 +6,7 @@ use http::header::{self, HeaderName, HeaderValue};
 
 use super::browser::offer::SignIn;
 use super::judge::Withdrawn;
+use super::login::LoginFailure;
 use super::page;
 use super::reject::Rejection;
 use super::response_body::ResponseBody;
@@ -68,7 +69,8 @@ fn header(rejection: &Rejection) -> Option<(HeaderName, HeaderValue)> {
         )),
         // WebSockets stay open for long, and each attempt may cost a TLS handshake.
         Rejection::ClientTunnels | Rejection::SubjectTunnels => fixed(header::RETRY_AFTER, "10"),
-        Rejection::Streams(_)
+        Rejection::Login(LoginFailure::Unanswered(_) | LoginFailure::Busy)
+        | Rejection::Streams(_)
         | Rejection::Stopping
         | Rejection::RouteConcurrent
         | Rejection::Polls

@@ -9,6 +9,7 @@ use super::refusal_floods::RefusalFloods;
 use super::renewals::Renewals;
 use super::snapshot::Snapshot;
 use super::subject_tunnels::SubjectTunnels;
+use crate::auth::passwords::Hashing;
 use crate::auth::{AuthFailures, Tagger};
 use crate::overload::Memory;
 use crate::resolve::Resolver;
@@ -35,6 +36,8 @@ pub struct SharedState {
     pub files: Arc<OpenFiles>,
     /// Invalid tokens and API keys, counted by client.
     pub auth_failures: Arc<AuthFailures>,
+    /// Passwords that are being checked.
+    pub hashing: Hashing,
     /// Clients that have to wait before they open another WebSocket.
     pub refusal_floods: RefusalFloods,
     /// Open WebSockets, counted by the subjects of their tokens.
@@ -74,6 +77,7 @@ impl SharedState {
             sockets: Sockets::new(snapshot.upstream_sockets),
             files: OpenFiles::new(snapshot.open_files),
             auth_failures: AuthFailures::new(),
+            hashing: Hashing::default(),
             refusal_floods: RefusalFloods::default(),
             subject_tunnels: Arc::default(),
             route_rooms: RouteRooms::default(),

@@ -6,6 +6,7 @@ use http::HeaderName;
 use rustls::ClientConfig;
 
 use crate::addr::NetworkSet;
+use crate::auth::passwords::Users;
 use crate::files::Guard;
 use crate::host::HostName;
 use crate::limits::Limits;
@@ -41,6 +42,8 @@ pub struct Snapshot {
     pub issuers: Vec<Arc<Issuer>>,
     /// TURN credentials; routes name them by their position.
     pub turns: Vec<Arc<Turn>>,
+    /// Users with the hashes of their passwords, of each file that a policy names.
+    pub passwords: Vec<Arc<Users>>,
     /// Server names whose TLS connections are passed to another server undecrypted.
     pub passthrough: Vec<Passthrough>,
     /// Load balancers, which must send a PROXY header.

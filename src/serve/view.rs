@@ -105,6 +105,12 @@ impl WorkerView {
         &self.upstreams[id.0].cluster
     }
 
+    /// An upstream by its name.
+    pub(super) fn upstream_named(&self, name: &str) -> Option<&Cluster> {
+        let mut clusters = self.upstreams.iter().map(|upstream| &upstream.cluster);
+        clusters.find(|cluster| *cluster.spec().name == *name)
+    }
+
     fn pool(&self, upstream: &str, addr: &ServerAddr) -> Option<Rc<Pool>> {
         let clusters = self.upstreams.iter().map(|upstream| &upstream.cluster);
         let mut clusters = clusters.filter(|cluster| *cluster.spec().name == *upstream);

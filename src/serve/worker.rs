@@ -10,6 +10,7 @@ use super::control::ConnControl;
 use super::drain::{DrainPlan, DrainTimes};
 use super::handshake_places::HandshakePlaces;
 use super::handshake_turns::HandshakeTurns;
+use super::login::Logins;
 use super::names::Names;
 use super::shared::SharedState;
 use super::snapshot::Snapshot;
@@ -54,6 +55,8 @@ pub struct Worker {
     pub metrics: Arc<WorkerMetrics>,
     /// Tokens that it has verified.
     pub tokens: TokenCache,
+    /// What it remembers of logins.
+    pub(super) logins: Logins,
     /// Names of TURN servers that it has resolved.
     pub names: Names,
     /// Makes the ids of requests.
@@ -87,6 +90,7 @@ impl Worker {
             access,
             metrics,
             tokens: TokenCache::new(Arc::clone(&shared.tagger)),
+            logins: Logins::default(),
             names: Names::new(&shared.resolver),
             ids: RequestIds::new(),
             drain: Cell::new(None),
@@ -114,6 +118,7 @@ impl Worker {
             Some(&previous),
         );
         *self.view.borrow_mut() = view;
+        self.logins.forget();
     }
 
     /// Registers a connection that speaks HTTP. A drain may have begun before its handshake ended.
@@ -183,6 +188,12 @@ impl Worker {
                 tunnel.close(reason);
             }
         });
+    }
+
+    /// Judges everything that is open by a login once more.
+    pub(super) fn judge_logins(&self) {
+        self.under_way.note_keys_changed();
+        self.judge_tunnels();
     }
 
     /// Counts a connection that was rejected because a limit is reached.

@@ -162,7 +162,7 @@ impl<I: Inspector, O: Observer> Judge<I, O> {
 
 fn context<'c>(owner: Owner, observer: &'c dyn Observer, grant: &'c Grant) -> Option<Context<'c>> {
     let permit = grant.permit.as_ref();
-    let token = permit.and_then(Permit::token);
+    let token = permit.and_then(Permit::user);
     let time = UnixTime::now();
     Some(Context {
         backend: grant.backend.as_ref()?,

@@ -53,7 +53,7 @@ fn following(tick: Instant, now: Instant) -> Instant {
     tick + TICK * (skipped + 1)
 }
 
-fn sweep(worker: &Worker, now: UnixTime) {
+fn sweep(worker: &Rc<Worker>, now: UnixTime) {
     let view = worker.view();
     let limits = &view.snapshot.limits;
     worker
@@ -70,6 +70,7 @@ fn sweep(worker: &Worker, now: UnixTime) {
     }
     // A panic in one of these keeps none of the others from its turn.
     caught(|| worker.under_way.sweep(&view, now));
+    caught(|| worker.recheck_logins());
     caught(|| view.sweep());
     let moment = clock::monotonic();
     caught(|| view.forget_sessions(worker.ticks.now(), moment));

@@ -169,7 +169,7 @@ impl Report {
             Requirement::Address(nets) => allow(nets, ""),
             Requirement::Either(nets, _) => allow(nets, ", or a token"),
             Requirement::Both(nets, _) => allow(nets, ", and a token"),
-            Requirement::Token(_) => {}
+            Requirement::Token(_) | Requirement::Login => {}
         }
     }
 

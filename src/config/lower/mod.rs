@@ -13,6 +13,7 @@ mod issuers;
 mod jitsi;
 mod judged;
 mod listen;
+mod login;
 mod messages;
 mod names;
 mod passthrough;
@@ -88,7 +89,7 @@ pub(super) fn lower(raw: Raw, sources: &Sources, diag: &Diagnostics<'_>) -> Opti
     let passthrough = lower_passthrough(raw.passthrough, diag);
     let upstreams = upstreams::lower(raw.upstreams, &raw.routes, folder, diag);
     let issuers = issuers::lower(raw.issuers, folder, diag);
-    let policies = policies::lower(raw.policies, &issuers, diag);
+    let policies = policies::lower(raw.policies, &issuers, folder, diag);
     let turns = turn::lower(raw.turn, folder, diag);
     let body_limit = raw.limits.as_ref().map_or(0, |limits| limits.body);
     let takes_any_host = listen.as_ref().is_some_and(|it| !it.plain.is_empty())
@@ -103,8 +104,14 @@ pub(super) fn lower(raw: Raw, sources: &Sources, diag: &Diagnostics<'_>) -> Opti
         folder,
     };
     let routes = routes::lower(raw.routes, &context, diag);
-    let upstreams: Option<Vec<_>> = upstreams.into_iter().map(Upstream::spec).collect();
+    let mut upstreams: Option<Vec<_>> = upstreams.into_iter().map(Upstream::spec).collect();
+    if let Some(upstreams) = &mut upstreams {
+        upstreams.extend(policies::services(&policies));
+    }
     let issuers: Option<Vec<_>> = issuers.into_iter().map(|issuer| issuer.spec).collect();
+    let routes = Arc::new(RouteTable::new(routes?, upstreams?));
+    let ports = listen.as_ref().map_or(&[][..], |listen| &listen.https);
+    login::note_loops(policies::logins(&policies), &routes, ports, diag);
     let policies: Option<Vec<_>> = policies.into_iter().map(|policy| policy.policy).collect();
     let turns: Option<Vec<_>> = turns.into_iter().map(|turn| turn.spec).collect();
     Some(Config {
@@ -116,7 +123,7 @@ pub(super) fn lower(raw: Raw, sources: &Sources, diag: &Diagnostics<'_>) -> Opti
         is_watched: raw.reload?.watch,
         limits: raw.limits?,
         tls: tls?,
-        routes: Arc::new(RouteTable::new(routes?, upstreams?)),
+        routes,
         passthrough: passthrough?,
         issuers: issuers?,
         policies: policies?,

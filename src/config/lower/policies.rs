@@ -1,11 +1,13 @@
 //! `[policies]`: rules about several of their keys.
 
 use std::collections::HashSet;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::claims::claim_rules;
 use super::issuers::NamedIssuer;
+use super::login::Login;
 use super::messages::{self, Clients, Judged, Written};
 use super::satisfy;
 use super::{note_empty, note_twice};
@@ -20,7 +22,8 @@ use crate::config::values::{OnExpiryWord, Satisfy};
 use crate::policy::{
     AcceptedIssuer, Conditions, IssuerId, Networks, OnExpiry, Policy, Requirement, Rule, TokenRule,
 };
-use crate::token::claims::Wanted;
+use crate::route::upstream::UpstreamSpec;
+use crate::token::claims::ClaimRule;
 use crate::token::issuer::IssuerSpec;
 use crate::token::location::Source;
 
@@ -33,11 +36,26 @@ pub(super) struct NamedPolicy {
     pub(super) judged: Option<Judged>,
     /// Where it says that tokens are renewed by messages, if it does.
     pub(super) renew_in_band: Option<Place>,
+    login: Option<Login>,
+}
+
+/// The upstreams by which services of `forward_auth` are asked.
+pub(super) fn services(policies: &[NamedPolicy]) -> impl Iterator<Item = Arc<UpstreamSpec>> {
+    let logins = policies.iter().filter_map(|policy| policy.login.as_ref());
+    logins.filter_map(|login| login.upstream.clone())
+}
+
+/// The policies with a login, by their names.
+pub(super) fn logins(policies: &[NamedPolicy]) -> impl Iterator<Item = (&str, &Login)> {
+    let login = |policy: &'_ NamedPolicy| policy.login.is_some();
+    let policies = policies.iter().filter(move |policy| login(policy));
+    policies.filter_map(|policy| Some((&*policy.name.value, policy.login.as_ref()?)))
 }
 
 pub(super) fn lower(
     raw: Named<RawPolicy>,
     issuers: &[NamedIssuer],
+    folder: &Path,
     diag: &Diagnostics<'_>,
 ) -> Vec<NamedPolicy> {
     note_unused(&raw, issuers, diag);
@@ -49,15 +67,25 @@ pub(super) fn lower(
             );
         }
         let (mut raw, mut judged) = (raw, None);
-        let mut renew_in_band = None;
+        let (mut renew_in_band, mut login) = (None, None);
+        let has_login = raw.as_ref().is_some_and(RawPolicy::has_login);
         if let Some(raw) = &mut raw {
             judged = judged_messages(raw, diag);
             renew_in_band = in_band(raw).filter(|_| raw.issuers.is_some()).cloned();
+            login = Login::take(raw, &name.value, folder, diag);
         }
-        let conditions = raw.and_then(|raw| conditions(raw, issuers, diag));
+        let claims = claims(raw.as_mut(), login.as_ref(), diag);
+        let is_any = raw.as_ref().is_some_and(is_any);
+        let conditions = raw.and_then(|raw| {
+            let place = login.as_ref().map(|login| &login.place);
+            conditions(raw, claims.clone(), (has_login, place), issuers, diag)
+        });
         let lets_everybody_in = conditions.as_ref().is_some_and(|(_, everybody)| *everybody);
         let policy = conditions.map(|(rule, _)| {
-            let policy = Policy::new(&name.value, Rule::Conditions(rule));
+            let is_enough = is_any || !matches!(rule.requirement, Requirement::Address(_));
+            let login = login.as_ref();
+            let login = login.map(|login| login.rule(&name.value, claims, is_enough));
+            let policy = Policy::new(&name.value, Rule::Conditions(rule)).with_login(login);
             Arc::new(match &judged {
                 Some(judged) => {
                     let rules = judged.rules.clone();
@@ -72,6 +100,7 @@ pub(super) fn lower(
             lets_everybody_in,
             judged,
             renew_in_band,
+            login,
         }
     };
     raw.into_iter().map(policy).collect()
@@ -84,16 +113,36 @@ fn judged_messages(raw: &mut RawPolicy, diag: &Diagnostics<'_>) -> Option<Judged
         rules: raw.rules.take(),
         uris: raw.uris.take(),
     };
-    let is_any = raw
-        .satisfy
-        .as_ref()
-        .is_some_and(|satisfy| satisfy.value == Satisfy::Any);
-    let have_tokens = raw.issuers.is_some();
+    let is_any = is_any(raw);
+    let have_tokens = raw.issuers.is_some() || raw.has_login();
     let clients = Clients {
         have_tokens,
         may_have_none: is_optional(raw) || (raw.allow.is_some() && (is_any || !have_tokens)),
     };
     messages::lower(written, clients, diag)
+}
+
+fn is_any(raw: &RawPolicy) -> bool {
+    let satisfy = raw.satisfy.as_ref();
+    satisfy.is_some_and(|satisfy| satisfy.value == Satisfy::Any)
+}
+
+/// The claims that a policy asks for, which are taken out of it, unless nothing could have any.
+fn claims(
+    raw: Option<&mut RawPolicy>,
+    login: Option<&Login>,
+    diag: &Diagnostics<'_>,
+) -> Box<[ClaimRule]> {
+    let Some(raw) = raw.filter(|raw| raw.issuers.is_some() || login.is_some()) else {
+        return Box::default();
+    };
+    let claims = raw.claims.take().map(|claims| claims.value);
+    let claims = claims.unwrap_or_default();
+    if let Some(login) = login.filter(|_| raw.issuers.is_none()) {
+        let names = claims.iter();
+        login.note_claims(names.map(|(name, wanted)| (&**name, &wanted.place)), diag);
+    }
+    claim_rules(claims)
 }
 
 /// Where a policy says that tokens are renewed by messages, if it does.
@@ -121,6 +170,8 @@ fn note_unused(raw: &Named<RawPolicy>, issuers: &[NamedIssuer], diag: &Diagnosti
 /// The conditions, and whether every client meets them.
 fn conditions(
     raw: RawPolicy,
+    claims: Box<[ClaimRule]>,
+    (has_login, login): (bool, Option<&Place>),
     issuers: &[NamedIssuer],
     diag: &Diagnostics<'_>,
 ) -> Option<(Conditions, bool)> {
@@ -135,7 +186,6 @@ fn conditions(
         .as_ref()
         .is_some_and(|nets| !everybody::on_the_internet(nets).is_empty());
     let token = raw.issuers.map(|names| {
-        let claims = raw.claims.map(|claims| claims.value).unwrap_or_default();
         let expiry = on_expiry(raw.on_expiry.as_ref(), raw.expiry_grace.as_ref(), diag);
         let rule = token_rule(names, claims, expiry, issuers, diag)?;
         Some(TokenRule {
@@ -148,6 +198,8 @@ fn conditions(
         optional: raw.optional.as_ref().filter(|_| is_optional),
         allow: allow.as_deref(),
         has_token,
+        has_login,
+        login,
         everybody,
     };
     let any = written.lower(diag);
@@ -160,11 +212,12 @@ fn conditions(
         )
     };
     let by_address = everybody || allow.is_none();
-    let everybody = match has_token {
+    let everybody = match has_token || has_login {
         true => (everybody && any == Some(Satisfy::Any)) || (by_address && is_optional),
         false => everybody,
     };
     let requirement = match (networks(allow), token, any) {
+        (None, None, _) if has_login => Requirement::Login,
         (Some(allow), None, _) => Requirement::Address(allow),
         (None, Some(token), _) => Requirement::Token(token?),
         (Some(allow), Some(token), Some(Satisfy::Any)) => Requirement::Either(allow, token?),
@@ -282,7 +335,7 @@ fn on_expiry(
 /// `None` if the issuer is invalid, or unknown, which is a problem.
 fn token_rule(
     names: Spanned<List<String>>,
-    claims: Vec<(String, Spanned<List<Wanted>>)>,
+    claims: Box<[ClaimRule]>,
     on_expiry: OnExpiry,
     issuers: &[NamedIssuer],
     diag: &Diagnostics<'_>,
@@ -299,7 +352,6 @@ fn token_rule(
         .iter()
         .map(|name| find_issuer(name, issuers, diag))
         .collect();
-    let claims = claim_rules(claims);
     let found = found.into_iter().collect::<Option<Vec<_>>>()?;
     let mut sources: Vec<Source> = Vec::new();
     for source in found.iter().flat_map(|(_, spec)| &spec.sources) {

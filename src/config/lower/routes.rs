@@ -210,7 +210,8 @@ impl Names<'_> {
     /// Keys that are about tokens, where the policy takes none.
     fn note_keys_of_tokens(&self, raw: &RawRoute, policy: &Policy) {
         let rule = policy.token_rule();
-        if let (Some(forward), None) = (&raw.forward_token, rule) {
+        let has_password = policy.login().is_some_and(|login| login.basic().is_some());
+        if let (Some(forward), None, false) = (&raw.forward_token, rule, has_password) {
             let text = "is about tokens, and the route's policy takes none; take it out";
             self.diag.problem(&forward.place, text);
         }

@@ -2,7 +2,7 @@
 
 use crate::addr::Network;
 use crate::config::diagnostics::Diagnostics;
-use crate::config::problem::Spanned;
+use crate::config::problem::{Place, Spanned};
 use crate::config::values::Satisfy;
 
 /// What is written in a policy.
@@ -12,6 +12,10 @@ pub(super) struct Written<'w> {
     pub(super) optional: Option<&'w Spanned<bool>>,
     pub(super) allow: Option<&'w [Spanned<Network>]>,
     pub(super) has_token: bool,
+    /// Whether it accepts a login, valid or not.
+    pub(super) has_login: bool,
+    /// Where the login is written, if it is valid.
+    pub(super) login: Option<&'w Place>,
     /// Whether `allow` covers every address.
     pub(super) everybody: bool,
 }
@@ -19,12 +23,31 @@ pub(super) struct Written<'w> {
 impl Written<'_> {
     /// What has to be satisfied; `None` where there is only one condition, or with a problem.
     pub(super) fn lower(&self, diag: &Diagnostics<'_>) -> Option<Satisfy> {
-        let any = match (self.satisfy, self.allow.is_some() && self.has_token) {
+        let conditions = [self.allow.is_some(), self.has_token, self.has_login];
+        let are_several = conditions.into_iter().filter(|is_there| *is_there).count() > 1;
+        let any = match (self.satisfy, are_several) {
             (Some(satisfy), false) => {
                 diag.problem(
                     &satisfy.place,
-                    "is about a policy that has both allow and issuers; take it out",
+                    "is about a policy that has both allow and issuers, or a login beside one of \
+                     them; take it out",
                 );
+                None
+            }
+            (None, true) if self.has_login => {
+                if let Some(login) = self.login {
+                    let text = "the policy has allow or issuers too; write satisfy = \"any\" if \
+                                one of them is enough, or \"all\"";
+                    diag.problem(login, text);
+                }
+                None
+            }
+            (Some(satisfy), true)
+                if satisfy.value == Satisfy::All && self.has_token && self.has_login =>
+            {
+                let text = "no request can have both a token and a login; write \"any\", or take \
+                            issuers out";
+                diag.problem(&satisfy.place, text);
                 None
             }
             (None, true) => {

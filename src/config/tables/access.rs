@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::login::{RawBasic, RawForwardAuth};
 use super::message::RawRule;
 use super::section;
 use crate::addr::Network;
@@ -104,7 +105,7 @@ fn key_source(_: &RawIssuer, table: &Table<'_>) {
 }
 
 section! {
-    /// Who may use a route: by address, by token, or both. `open` is built in and lets everybody
+    /// Who may use a route: by address, by token, by login, or several of them. `open` is built in and lets everybody
     /// pass; no policy can take that name. A client that may not pass gets 401 if a token is
     /// missing or invalid, else 403, and the request does not reach the server. A reload that
     /// excludes a client closes its open WebSockets. A policy that no route names is a warning.
@@ -118,20 +119,27 @@ section! {
         deny: Spanned<List<Network>> = optional("none");
         /// The issuers whose tokens are accepted.
         issuers: Spanned<List<IssuerName>> = optional("no token is asked for");
+        /// Another service decides who is logged in. Not beside `basic`; see [Logins](logins.md)
+        /// for what it does beside `allow` and `issuers`.
+        forward_auth: Spanned<RawForwardAuth> = optional("no service is asked");
+        /// A file of passwords decides who is logged in.
+        basic: Spanned<RawBasic> = optional("no password is asked for");
         /// Whether a client may have no token. One that has a token still needs a good one: an
         /// expired or foreign token, or two of them, get the same answer as without this key, and
         /// `claims` are asked of tokens only. A policy without `allow` then lets everybody in, as
         /// `open` does. For guests of Jitsi (`allow_empty_token`); see [Tokens](tokens.md#guests).
         optional: Spanned<bool> = optional("`false`");
-        /// What a token must claim, all of it. A claim holds one of the values or, if it is a list,
+        /// What a token, or a login, must claim, all of it. Claims of a login are `sub`, its name,
+        /// and with `forward_auth` `groups` and each of `copy_headers`, in lower case. A claim holds one of the values or, if it is a list,
         /// contains one; a lone value needs no list. `realm_access.roles` is a member of an object,
         /// unless a claim has that very name. `scope` and `scp` are lists also where they are one
         /// text with spaces, as in the tokens of Keycloak, Auth0 and Entra. `"*"` is any value. A
         /// token whose `room` is `"*"`, as Jitsi's have it, is for every room.
         claims: Spanned<Claims> = optional("every good token is enough");
-        /// `any`: address or token. `all`: both.
+        /// Of `allow`, `issuers` and a login (`forward_auth` or `basic`), `any`: one of them is
+        /// enough. `all`: both are required; a token and a login cannot be.
         satisfy: Spanned<Satisfy> = optional(
-            "only one of `allow` and `issuers` is there; with both it must be written"
+            "only one of them is there; with two or more it must be written"
         );
         /// What becomes of an open WebSocket, and of an answer that is still under way, when its
         /// token expires, the issuer's `leeway` included: `close` closes the WebSocket with 1008
@@ -169,5 +177,5 @@ fn conditions(_: &RawPolicy, table: &Table<'_>) {
         "missing; write the networks that may pass, allow = [\"10.8.0.0/16\"], or whose tokens, ",
         "issuers = [\"staff\"]"
     );
-    table.require_one_of(&["allow", "issuers"], text);
+    table.require_one_of(&["allow", "issuers", "forward_auth", "basic"], text);
 }

@@ -7,6 +7,7 @@ mod ca;
 mod health;
 mod host_slips;
 mod kurento;
+mod login;
 mod message;
 mod number;
 mod path;
@@ -24,6 +25,7 @@ pub(super) use address::{Exempt, HostPort};
 pub(super) use ca::{CertHost, Contacts, DirectoryUrl, OrderedHost};
 pub(super) use health::{ProbeInterval, Statuses};
 pub(super) use kurento::{MethodName, ObjectsWord, Parameters, TypeName};
+pub(super) use login::{AuthUrl, Realm, SignInUrl};
 pub(super) use message::{
     ClaimName, MediaHost, MemberName, OneOrMore, OperationName, PluginName, PresetName, Ptype,
     RequestName, Room, RuleName, Verb,

@@ -50,7 +50,7 @@ impl TurnRequest<'_> {
             let subject = names.find_map(|name| Subject::new(&name));
             return Ok(turn.credential(now, &subject.unwrap_or_else(Subject::server), ttl));
         }
-        let Some(token) = self.permit.token() else {
+        let Some(token) = self.permit.user() else {
             return Ok(turn.credential(now, &Subject::client(), ttl));
         };
         let ttl = ttl.min(now.at_earliest().until(token.claims.exp));

@@ -1,0 +1,265 @@
+//! `forward_auth` and `basic` of `[policies]`.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderName;
+
+use super::note_twice;
+use crate::addr::ListenAddr;
+use crate::config::diagnostics::Diagnostics;
+use crate::config::problem::{Place, Spanned, quoted};
+use crate::config::read::{List, valid};
+use crate::config::suggest;
+use crate::config::tables::{RawBasic, RawForwardAuth, RawPolicy};
+use crate::host::HostName;
+use crate::policy::{Basic, ForwardAuth, LoginRule, LoginService};
+use crate::route::RouteTable;
+use crate::route::edits::{Direction, reserved};
+use crate::route::upstream::{
+    Balance, InfoPolicy, KEEP_ALIVE, Protocol, ServerAddr, UpstreamSpec, UpstreamTls, XmppDomain,
+};
+use crate::slot::MaxConnections;
+use crate::token::claims::ClaimRule;
+
+/// An answer holds for no longer than this.
+const LONGEST_CACHE: Duration = Duration::from_secs(3600);
+
+/// Services are not asked again more often than this.
+const SHORTEST_RECHECK: Duration = Duration::from_secs(1);
+
+/// A login that a policy accepts.
+pub(super) struct Login {
+    /// Where it is written.
+    pub(super) place: Place,
+    pub(super) service: LoginService,
+    /// The upstream by which a service is asked.
+    pub(super) upstream: Option<Arc<UpstreamSpec>>,
+}
+
+impl Login {
+    /// Takes it out of a policy; `None` if there is none, or with a problem.
+    pub(super) fn take(
+        raw: &mut RawPolicy,
+        policy: &str,
+        folder: &Path,
+        diag: &Diagnostics<'_>,
+    ) -> Option<Self> {
+        if let (Some(_), Some(basic)) = (&raw.forward_auth, &raw.basic) {
+            let text = "the policy has forward_auth too; take one out, or write two policies";
+            diag.problem(&basic.place, text);
+        }
+        if let (Some(optional), true) = (&raw.optional, raw.has_login())
+            && optional.value
+        {
+            let text = "a client without a token would pass, and so the login would decide \
+                        nothing; take it out";
+            diag.problem(&optional.place, text);
+        }
+        match (raw.forward_auth.take(), raw.basic.take()) {
+            (Some(forward), _) => Self::forward(forward, policy, diag),
+            (None, Some(basic)) => Self::basic(basic, folder),
+            (None, None) => None,
+        }
+    }
+
+    fn basic(raw: Spanned<RawBasic>, folder: &Path) -> Option<Self> {
+        let realm = raw.value.realm.unwrap_or_else(|| "ianitor".into());
+        Some(Self {
+            place: raw.place,
+            service: LoginService::Basic(Basic {
+                file: folder.join(raw.value.file?.value),
+                realm,
+            }),
+            upstream: None,
+        })
+    }
+
+    fn forward(raw: Spanned<RawForwardAuth>, policy: &str, diag: &Diagnostics<'_>) -> Option<Self> {
+        let Spanned { value: raw, place } = raw;
+        let copy_headers = raw.copy_headers.map(|list| copied(list, diag));
+        let subject = raw.subject.map(|name| header(&name, diag));
+        note_times(raw.cache.as_ref(), raw.recheck.as_ref(), diag);
+        let url = raw.url?.value;
+        // No upstream of the file can have this name.
+        let name = format!("forward_auth:{policy}");
+        let upstream = Some(Arc::new(upstream(&name, url.server)));
+        let service = ForwardAuth {
+            upstream: name.into(),
+            url: url.text,
+            target: url.target,
+            host: url.host,
+            copy_headers: copy_headers.unwrap_or_default().into(),
+            subject: subject.flatten(),
+            sign_in: raw.sign_in,
+            cache: raw.cache.map(|cache| cache.value).unwrap_or_default(),
+            recheck: raw.recheck.map(|recheck| recheck.value),
+            timeout: raw.timeout,
+        };
+        Some(Self {
+            place,
+            service: LoginService::Forward(service),
+            upstream,
+        })
+    }
+
+    /// The rule of a policy.
+    pub(super) fn rule(
+        &self,
+        policy: &str,
+        claims: Box<[ClaimRule]>,
+        is_enough: bool,
+    ) -> LoginRule {
+        let kind = match &self.service {
+            LoginService::Forward(_) => "forward_auth",
+            LoginService::Basic(_) => "basic",
+        };
+        LoginRule {
+            name: format!("{kind}.{policy}").into(),
+            service: self.service.clone(),
+            claims,
+            is_enough,
+        }
+    }
+
+    /// Reports claims that the login never has.
+    pub(super) fn note_claims<'c>(
+        &self,
+        claims: impl Iterator<Item = (&'c str, &'c Place)>,
+        diag: &Diagnostics<'_>,
+    ) {
+        let mut known = vec!["sub"];
+        if let LoginService::Forward(service) = &self.service {
+            known.push("groups");
+            known.extend(service.copy_headers.iter().map(HeaderName::as_str));
+        }
+        for (name, place) in claims.filter(|(name, _)| !known.contains(name)) {
+            let lower = name.to_ascii_lowercase();
+            let text = match known.contains(&&*lower) {
+                true => format!("claims of a login are written in lower case; write \"{lower}\""),
+                false => suggest::unknown("claim of a login", name, &known),
+            };
+            diag.problem(place, text);
+        }
+    }
+}
+
+impl RawPolicy {
+    /// Whether it accepts a login, valid or not.
+    pub(super) fn has_login(&self) -> bool {
+        self.forward_auth.is_some() || self.basic.is_some()
+    }
+}
+
+fn copied(list: Spanned<List<String>>, diag: &Diagnostics<'_>) -> Vec<HeaderName> {
+    let list = valid(list.value);
+    let names = list.iter().filter_map(|name| {
+        let value = header(name, diag)?;
+        let place = name.place.clone();
+        if let Some(why) = reserved(&value, Direction::Request) {
+            let text = format!("{} {why}; take it out", quoted(&name.value));
+            diag.problem(&place, text);
+        }
+        Some(Spanned { value, place })
+    });
+    let names: Vec<Spanned<HeaderName>> = names.collect();
+    note_twice(&names, diag);
+    names.into_iter().map(|name| name.value).collect()
+}
+
+fn header(name: &Spanned<String>, diag: &Diagnostics<'_>) -> Option<HeaderName> {
+    let header = HeaderName::try_from(&*name.value).ok();
+    if header.is_none() {
+        let text = format!("{} is not the name of a header", quoted(&name.value));
+        diag.problem(&name.place, text);
+    }
+    header
+}
+
+fn note_times(
+    cache: Option<&Spanned<Duration>>,
+    recheck: Option<&Spanned<Duration>>,
+    diag: &Diagnostics<'_>,
+) {
+    if let Some(cache) = cache.filter(|cache| cache.value > LONGEST_CACHE) {
+        let text = "is more than an hour, for which a login that has ended would go on; write \
+                    \"1h\" or less";
+        diag.problem(&cache.place, text);
+    }
+    if let Some(recheck) = recheck.filter(|recheck| recheck.value < SHORTEST_RECHECK) {
+        let text = "is less than a second; write \"1s\" or more";
+        diag.problem(&recheck.place, text);
+    }
+}
+
+fn upstream(name: &str, server: ServerAddr) -> UpstreamSpec {
+    UpstreamSpec {
+        name: name.into(),
+        servers: [server].into(),
+        backups: 0,
+        bridges: Box::default(),
+        balance: Balance::RoundRobin,
+        protocol: Protocol::Http,
+        tls: UpstreamTls::default(),
+        keep_alive: KEEP_ALIVE,
+        max_connections: MaxConnections::Unlimited,
+        health: None,
+        queue: Duration::ZERO,
+        forward_cookies: true,
+        secret_file: None,
+        token_auth_secret_file: None,
+        identify: false,
+        info: InfoPolicy::Full,
+        domain: XmppDomain::default(),
+    }
+}
+
+/// Reports services whose URL is one of this gateway's, at a route that asks the same service.
+pub(super) fn note_loops<'p>(
+    policies: impl Iterator<Item = (&'p str, &'p Login)>,
+    routes: &RouteTable,
+    listen: &[ListenAddr],
+    diag: &Diagnostics<'_>,
+) {
+    for (name, login) in policies {
+        let Some((host, path)) = own(login, listen) else {
+            continue;
+        };
+        let Ok(path) = routes.normalize(path) else {
+            continue;
+        };
+        let Ok(route) = routes.find(&host.0, path.as_str()) else {
+            continue;
+        };
+        let route = routes.route(route);
+        if route.policy.name() == name && (host.1 || route.host.is_some()) {
+            let text = format!(
+                "the url leads to route {} of this gateway, which asks the same service; write the \
+                 address of the service itself, or another policy for that route",
+                route.path
+            );
+            diag.problem(&login.place, text);
+        }
+    }
+}
+
+/// The host and path of a service that may be this gateway, and whether it is by its address.
+fn own<'l>(login: &'l Login, listen: &[ListenAddr]) -> Option<((HostName, bool), &'l str)> {
+    let LoginService::Forward(service) = &login.service else {
+        return None;
+    };
+    let ServerAddr::Tcp {
+        tls: true,
+        host,
+        port,
+    } = login.upstream.as_ref()?.servers.first()?
+    else {
+        return None;
+    };
+    let path = service.target.split('?').next().unwrap_or_default();
+    let is_ours = listen.iter().any(|addr| addr.0.port() == *port);
+    let is_local = host.as_str() == "localhost" || host.ip().is_some_and(|ip| ip.is_loopback());
+    let is_own = is_ours && is_local;
+    (is_own || is_ours || *port == 443).then(|| ((host.clone(), is_own), path))
+}

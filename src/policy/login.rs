@@ -1,0 +1,210 @@
+//! Logins: who a client is, as another service says (`forward_auth`) or a file of passwords
+//! (`basic`). Nothing here asks them: `serve::login` does, and the policy decides on the answer.
+
+use std::cell::Cell;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue};
+
+use super::decide::Policy;
+use super::denied::Denied;
+use super::networks::Networks;
+use super::permit::{Permit, Principal};
+use super::rule::{Requirement, Rule};
+use crate::addr::ClientAddr;
+use crate::token::claims::ClaimRule;
+use crate::token::issuer::Verified;
+
+/// Which logins a policy accepts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoginRule {
+    /// What logs and owners of sessions call it, as they call tokens by their issuer.
+    pub name: Arc<str>,
+    /// What decides whether a client is logged in.
+    pub service: LoginService,
+    /// Claims that a login must have, all of them.
+    pub claims: Box<[ClaimRule]>,
+    /// Whether a login alone admits a client. Otherwise its address has to be allowed as well.
+    pub is_enough: bool,
+}
+
+/// What decides whether a client is logged in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LoginService {
+    /// A service that is asked about each request.
+    Forward(ForwardAuth),
+    /// Passwords in a file.
+    Basic(Basic),
+}
+
+/// A service that is asked about each request, in the way of NGINX' `auth_request`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForwardAuth {
+    /// The upstream by which it is reached.
+    pub upstream: Box<str>,
+    /// Its URL.
+    pub url: Box<str>,
+    /// The path and query of the URL.
+    pub target: Box<str>,
+    /// The `Host` that it gets.
+    pub host: HeaderValue,
+    /// Headers of its answer that the server gets.
+    pub copy_headers: Box<[HeaderName]>,
+    /// The header of its answer that names the user; `None`: the first of [`USERS`].
+    pub subject: Option<HeaderName>,
+    /// Where browsers sign in: a URL, or a path of the requested host.
+    pub sign_in: Option<Box<str>>,
+    /// How long an answer that admits a request holds for others like it; zero if it does not.
+    pub cache: Duration,
+    /// How often the service is asked again about what is open; `None` if it is not.
+    pub recheck: Option<Duration>,
+    /// How long it may take to answer.
+    pub timeout: Duration,
+}
+
+/// Passwords in a file (RFC 7617).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Basic {
+    /// The file.
+    pub file: PathBuf,
+    /// What browsers say the password is for.
+    pub realm: Box<str>,
+}
+
+/// The headers that name the user, the first of them that is there: those of Authelia,
+/// oauth2-proxy and authentik.
+pub static USERS: [HeaderName; 6] = [
+    HeaderName::from_static("remote-user"),
+    HeaderName::from_static("x-auth-request-preferred-username"),
+    HeaderName::from_static("x-auth-request-user"),
+    HeaderName::from_static("x-authentik-username"),
+    HeaderName::from_static("x-auth-request-email"),
+    HeaderName::from_static("remote-email"),
+];
+
+impl LoginRule {
+    /// The service that is asked about each request, if there is one.
+    pub fn forward(&self) -> Option<&ForwardAuth> {
+        match &self.service {
+            LoginService::Forward(forward) => Some(forward),
+            LoginService::Basic(_) => None,
+        }
+    }
+
+    /// The passwords, if they decide.
+    pub fn basic(&self) -> Option<&Basic> {
+        match &self.service {
+            LoginService::Basic(basic) => Some(basic),
+            LoginService::Forward(_) => None,
+        }
+    }
+
+    /// Headers that only the service may set: the client's are removed.
+    pub fn copied(&self) -> &[HeaderName] {
+        self.forward().map_or(&[], |forward| &forward.copy_headers)
+    }
+}
+
+impl fmt::Display for LoginRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.service {
+            LoginService::Forward(forward) => write!(f, "a login at {}", forward.url),
+            LoginService::Basic(basic) => {
+                write!(f, "a password of {}", shown(&basic.file))
+            }
+        }?;
+        self.claims.iter().enumerate().try_for_each(|(at, rule)| {
+            write!(f, "{}{rule}", if at == 0 { " where " } else { " and " })
+        })
+    }
+}
+
+fn shown(file: &Path) -> std::borrow::Cow<'_, str> {
+    file.file_name()
+        .unwrap_or(file.as_os_str())
+        .to_string_lossy()
+}
+
+/// A client that is logged in.
+#[derive(Debug)]
+pub struct LoggedIn {
+    /// By what.
+    pub rule: Arc<LoginRule>,
+    /// Who it is, with what was said of the client as claims.
+    pub verified: Rc<Verified>,
+    /// What the server gets of it.
+    pub headers: Box<[(HeaderName, HeaderValue)]>,
+    /// The hash of its password in the file.
+    pub hash: Option<Arc<str>>,
+    is_withdrawn: Cell<bool>,
+}
+
+impl LoggedIn {
+    /// A login that holds.
+    pub fn new(rule: &Arc<LoginRule>, verified: Verified) -> Self {
+        Self {
+            rule: Arc::clone(rule),
+            verified: Rc::new(verified),
+            headers: Box::default(),
+            hash: None,
+            is_withdrawn: Cell::new(false),
+        }
+    }
+
+    /// It holds no longer: what it has admitted is closed when it is judged again.
+    pub fn withdraw(&self) {
+        self.is_withdrawn.set(true);
+    }
+
+    /// Whether it holds no longer.
+    pub fn is_withdrawn(&self) -> bool {
+        self.is_withdrawn.get()
+    }
+}
+
+impl Policy {
+    /// Decides about a client that is logged in.
+    ///
+    /// # Errors
+    /// The requirement that is not met.
+    pub fn authorize_login(
+        &self,
+        client: ClientAddr,
+        login: &Rc<LoggedIn>,
+    ) -> Result<Permit, Denied> {
+        let (Some(rule), Rule::Conditions(conditions)) = (self.login(), self.rule()) else {
+            return Err(Denied::NoLogin);
+        };
+        let has = |nets: &Option<Networks>| nets.as_ref().is_some_and(|nets| nets.contains(client));
+        if has(&conditions.deny) {
+            return Err(Denied::Listed);
+        }
+        if !rule.is_enough && !self.lists(client) {
+            return Err(Denied::Address);
+        }
+        if login.is_withdrawn() || rule.service != login.rule.service {
+            return Err(Denied::NoLogin);
+        }
+        let mut claims = rule.claims.iter();
+        if let Some(at) = claims.position(|claim| !claim.is_met(&login.verified.claims)) {
+            return Err(Denied::Claim(at));
+        }
+        Ok(self.with_rules(Permit {
+            principal: Principal::Login(Rc::clone(login)),
+            is_ambient: true,
+            ..Permit::OPEN
+        }))
+    }
+
+    /// Whether nothing but a login admits a client.
+    pub fn is_login_alone(&self) -> bool {
+        let Rule::Conditions(conditions) = self.rule() else {
+            return false;
+        };
+        matches!(conditions.requirement, Requirement::Login)
+    }
+}
