@@ -14,6 +14,7 @@ need() {
 
 need curl curl
 need openssl openssl
+need htpasswd apache2-utils
 need systemd-analyze systemd
 need janus janus
 need prosody prosody

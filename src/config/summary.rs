@@ -252,24 +252,26 @@ fn pages(config: &Config) -> Vec<Row> {
 }
 
 fn page_row(config: &Config, route: &Route) -> Option<Row> {
-    let by_cookie = route
-        .policy
-        .token_rule()
-        .is_some_and(TokenRule::takes_cookies);
-    let asked = match (
-        config.routes.is_control(route),
-        route.policy.takes_addresses(),
-        by_cookie,
-    ) {
-        (true, _, _) => "a control port",
-        (_, true, true) => "an address, a cookie",
-        (_, true, false) => "an address",
-        (_, false, true) => "a cookie",
-        (false, false, false) if route.cors.is_some() => "cors",
-        (false, false, false) => return None,
+    let policy = &route.policy;
+    let by_address = policy.takes_addresses();
+    let by_cookie = policy.token_rule().is_some_and(TokenRule::takes_cookies);
+    let by_login = policy.login().is_some();
+    let kinds = [
+        (by_address, "an address"),
+        (by_cookie, "a cookie"),
+        (by_login, "a login"),
+    ];
+    let kinds = kinds.into_iter().filter(|(is_taken, _)| *is_taken);
+    let kinds: Vec<&str> = kinds.map(|(_, kind)| kind).collect();
+    let asked = match config.routes.is_control(route) {
+        true => "a control port".to_owned(),
+        false if kinds.is_empty() && route.cors.is_none() => return None,
+        false if kinds.is_empty() => "cors".to_owned(),
+        false => kinds.join(", "),
     };
+    let by_cookie = by_cookie || by_login;
     let pages = match route.cors.as_ref().map(|cors| &cors.origins) {
-        Some(Origins::Any) if by_cookie && !route.policy.takes_addresses() => "its host".to_owned(),
+        Some(Origins::Any) if by_cookie && !by_address => "its host".to_owned(),
         Some(Origins::Any) if by_cookie => "its host, by address every host".to_owned(),
         Some(Origins::Any) => "every host".to_owned(),
         Some(Origins::Listed(list)) => list
@@ -278,12 +280,7 @@ fn page_row(config: &Config, route: &Route) -> Option<Row> {
         None => "its host".to_owned(),
     };
     let RouteName { host, path } = route.name();
-    Some(vec![
-        host.to_string(),
-        path.to_string(),
-        pages,
-        asked.to_owned(),
-    ])
+    Some(vec![host.to_string(), path.to_string(), pages, asked])
 }
 
 fn servers(upstream: &UpstreamSpec) -> String {

@@ -75,6 +75,23 @@ pub struct Basic {
     pub realm: Box<str>,
 }
 
+impl LoginService {
+    /// Whether it says of a client what another says. How often it is asked, and where browsers sign
+    /// in, makes no difference to a client that is logged in.
+    fn says_the_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Forward(one), Self::Forward(other)) => {
+                one.upstream == other.upstream
+                    && one.url == other.url
+                    && one.copy_headers == other.copy_headers
+                    && one.subject == other.subject
+            }
+            (Self::Basic(one), Self::Basic(other)) => one.file == other.file,
+            _ => false,
+        }
+    }
+}
+
 /// The headers that name the user, the first of them that is there: those of Authelia,
 /// oauth2-proxy and authentik.
 pub static USERS: [HeaderName; 6] = [
@@ -186,7 +203,7 @@ impl Policy {
         if !rule.is_enough && !self.lists(client) {
             return Err(Denied::Address);
         }
-        if login.is_withdrawn() || rule.service != login.rule.service {
+        if login.is_withdrawn() || !rule.service.says_the_same(&login.rule.service) {
             return Err(Denied::NoLogin);
         }
         let mut claims = rule.claims.iter();

@@ -41,6 +41,10 @@ fn note_every_page(raw: &RawRoute, route: &Route, context: &Context<'_>, diag: &
          may; write the origins of \
                     your pages";
         diag.warning(&origins.place, text);
+    } else if route.policy.login().is_some() {
+        let text = "\"*\" is for requests without cookies and passwords: clients that are logged in are \
+                    rejected on pages of other hosts; write the origins of your pages";
+        diag.warning(&origins.place, text);
     } else if route
         .policy
         .token_rule()

@@ -20,6 +20,9 @@ use crate::route::Route;
 /// The longest credentials in bytes, in base64.
 const LONGEST: usize = 4096;
 
+/// The challenge of a policy that takes tokens too (RFC 6750, section 3).
+const BEARER: HeaderValue = HeaderValue::from_static("Bearer realm=\"ianitor\"");
+
 /// Decides by the name and password of a request.
 pub(super) async fn decide(
     routed: &Routed,
@@ -29,12 +32,14 @@ pub(super) async fn decide(
 ) -> Outcome {
     match permit(routed, route, rule, basic).await {
         Ok(permit) => Outcome::Permit(permit, Cookies::default()),
-        Err(
-            rejection @ Rejection::Denied(Denied::NoLogin | Denied::Password | Denied::Claim(_)),
-        ) => {
-            let challenge = challenge(&basic.realm);
-            let headers = [(header::WWW_AUTHENTICATE, challenge)];
+        Err(rejection @ Rejection::Denied(Denied::NoLogin | Denied::Password)) => {
+            let bearer = route.policy.token_rule().map(|_| BEARER);
+            let challenges = [challenge(&basic.realm)].into_iter().chain(bearer);
+            let headers = challenges.map(|challenge| (header::WWW_AUTHENTICATE, challenge));
             Outcome::Answered(answered(routed, &rejection, headers))
+        }
+        Err(rejection @ Rejection::Denied(Denied::Claim(_))) => {
+            Outcome::Answered(answered(routed, &rejection, []))
         }
         Err(rejection) => Outcome::Rejected(rejection),
     }

@@ -108,8 +108,8 @@ fn new(
     Some(LoggedIn::new(rule, verified))
 }
 
-/// Makes a request fit for its server: only the service says what `copy_headers` says, and the
-/// password stays here.
+/// Makes a request fit for its server: only the service says who the client is, by `copy_headers`,
+/// and the password stays here.
 pub(in crate::serve) fn dress(
     request: &mut http::Request<RequestBody>,
     rule: &LoginRule,
@@ -122,11 +122,13 @@ pub(in crate::serve) fn dress(
         request.body_mut().drop_trailers();
     }
     let headers = request.headers_mut();
-    let is_copied = |name: &HeaderName| {
+    let is_forward = rule.forward().is_some();
+    let is_claimed = |name: &HeaderName| {
+        let name = name.as_str();
         let mut copied = copied.iter();
-        copied.any(|ours| reads_as(name.as_str(), ours.as_str()))
+        copied.any(|ours| reads_as(name, ours.as_str())) || (is_forward && says_who(name))
     };
-    while let Some(name) = headers.keys().find(|name| is_copied(name)).cloned() {
+    while let Some(name) = headers.keys().find(|name| is_claimed(name)).cloned() {
         headers.remove(name);
     }
     if rule.basic().is_some() && !forwards_password {
@@ -135,6 +137,23 @@ pub(in crate::serve) fn dress(
     for (name, value) in login.iter().flat_map(|login| &login.headers) {
         headers.append(name, value.clone());
     }
+}
+
+/// Names by which Authelia, oauth2-proxy and authentik say who a client is. Applications that know
+/// them believe them.
+fn says_who(name: &str) -> bool {
+    const NAMES: [&str; 4] = [
+        "remote-user",
+        "remote-groups",
+        "remote-name",
+        "remote-email",
+    ];
+    const FAMILIES: [&str; 2] = ["x-auth-request-", "x-authentik-"];
+    let is_of = |family: &&str| {
+        name.get(..family.len())
+            .is_some_and(|start| reads_as(start, family))
+    };
+    NAMES.iter().any(|ours| reads_as(name, ours)) || FAMILIES.iter().any(|family| is_of(family))
 }
 
 #[cfg(test)]

@@ -59,18 +59,21 @@ impl Cookies {
     }
 }
 
-/// A rejection with headers of its own: a page where a browser shows it.
+/// A rejection with these headers in the place of a challenge: a page where a browser shows it.
 pub(super) fn answered(
     routed: &Routed,
     rejection: &Rejection,
     headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
 ) -> Reply {
     let inbound = &routed.normal.inbound;
-    let mut reply = match navigation::is_navigation(&inbound.request) {
+    let is_page = navigation::is_navigation(&inbound.request);
+    let mut reply = match is_page && !matches!(rejection, Rejection::SignIn) {
         true => rescue::page(&inbound.exchange, rejection, None),
         false => rescue::reply(&inbound.exchange, rejection),
     };
     let answer = reply.response.headers_mut();
+    // It would ask for a token.
+    answer.remove(header::WWW_AUTHENTICATE);
     for (name, value) in headers {
         answer.append(name, value);
     }

@@ -38,6 +38,7 @@ impl Worker {
 
 /// Takes out those that are due, and those by which nothing is open any more.
 fn take_due(logins: &Logins, now: crate::tick::Tick) -> Vec<Watched> {
+    logins.sweep(now);
     let mut watched = logins.watched.borrow_mut();
     watched.retain(|watched| watched.login.strong_count() > 0);
     watched

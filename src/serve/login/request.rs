@@ -90,7 +90,8 @@ impl Question {
         request
     }
 
-    /// What an answer that admits depends on, for the cache.
+    /// What an answer that admits depends on, for the cache: the name of the upstream is that of the
+    /// policy too.
     pub(super) fn key(&self, service: &ForwardAuth) -> String {
         let part = |name: &HeaderName| {
             let values = self.headers.get_all(name).iter();
@@ -107,7 +108,7 @@ impl Question {
         let parts: Vec<String> = names.iter().map(part).collect();
         format!(
             "{}\n{}\n{}\n{}",
-            service.url,
+            service.upstream,
             self.client,
             self.url,
             parts.join("\0")

@@ -56,6 +56,13 @@ impl Logins {
         answers[0].insert(tag, Cached { login, until });
     }
 
+    /// Forgets answers that no longer hold.
+    pub(super) fn sweep(&self, now: Tick) {
+        for answers in self.answers.borrow_mut().iter_mut() {
+            answers.retain(|_, cached| cached.until > now);
+        }
+    }
+
     /// Forgets all answers: the configuration has changed.
     pub(in crate::serve) fn forget(&self) {
         *self.answers.borrow_mut() = Default::default();
