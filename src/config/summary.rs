@@ -1,6 +1,7 @@
 //! The summary of `ianitor check`: routes and policies of a valid file on one screen.
 
 mod files;
+mod logins;
 mod messages;
 
 use std::collections::BTreeSet;
@@ -11,7 +12,7 @@ use super::Config;
 use crate::acme::CertSpec;
 use crate::addr::ListenAddr;
 use crate::deploy::{DeploySpec, Reload};
-use crate::policy::{Policy, Rule, TokenRule};
+use crate::policy::{Policy, Rule};
 use crate::route::cors::Origins;
 use crate::route::passthrough::Passthrough;
 use crate::route::tenant::VARIABLE;
@@ -254,22 +255,14 @@ fn pages(config: &Config) -> Vec<Row> {
 fn page_row(config: &Config, route: &Route) -> Option<Row> {
     let policy = &route.policy;
     let by_address = policy.takes_addresses();
-    let by_cookie = policy.token_rule().is_some_and(TokenRule::takes_cookies);
-    let by_login = policy.login().is_some();
-    let kinds = [
-        (by_address, "an address"),
-        (by_cookie, "a cookie"),
-        (by_login, "a login"),
-    ];
-    let kinds = kinds.into_iter().filter(|(is_taken, _)| *is_taken);
-    let kinds: Vec<&str> = kinds.map(|(_, kind)| kind).collect();
+    let kinds = logins::ambient(policy);
     let asked = match config.routes.is_control(route) {
         true => "a control port".to_owned(),
         false if kinds.is_empty() && route.cors.is_none() => return None,
         false if kinds.is_empty() => "cors".to_owned(),
         false => kinds.join(", "),
     };
-    let by_cookie = by_cookie || by_login;
+    let by_cookie = kinds.iter().any(|kind| *kind != logins::ADDRESS);
     let pages = match route.cors.as_ref().map(|cors| &cors.origins) {
         Some(Origins::Any) if by_cookie && !by_address => "its host".to_owned(),
         Some(Origins::Any) if by_cookie => "its host, by address every host".to_owned(),
@@ -312,15 +305,9 @@ fn policy_row(policy: &Policy) -> Row {
         Rule::Open => "everybody".to_owned(),
         Rule::Conditions(conditions) => conditions.to_string(),
     };
-    let who = match (policy.login(), policy.is_login_alone()) {
-        (None, _) => who,
-        (Some(login), true) => format!("{who}: {login}"),
-        (Some(login), false) if login.is_enough => format!("{who}; or {login}"),
-        (Some(login), false) => format!("{who}; with {login}"),
-    };
     vec![
         policy.name().to_owned(),
-        who,
+        logins::with_login(policy, who),
         messages::uris_and_renewal(policy),
     ]
 }

@@ -45,6 +45,10 @@ const fn advice(
 }
 
 const FOREIGN: &[Foreign] = &[
+    is("tls.certificates", &["file"], "cert"),
+    is("[policies.NAME]", &["auth_request"], "forward_auth"),
+    is("[policies.NAME]", &["auth_basic", "basic_auth"], "basic"),
+    is("policies.forward_auth", &["address", "uri"], "url"),
     is("the top level", &["policy", "acl"], "policies"),
     is(
         "the top level",

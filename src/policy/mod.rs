@@ -8,6 +8,7 @@
 //! ```
 
 mod api_keys;
+mod by_login;
 mod decide;
 mod denied;
 mod facts;

@@ -53,7 +53,7 @@ fn policy(name: &str, service: &Upstream, more: &str) -> String {
 fn world(more: &str, after: &str) -> (Upstream, Upstream, TestGateway) {
     let (app, service) = (Upstream::ok(), service());
     let config = Config::new()
-        .listen("workers = 1")
+        .listen("https = [\"127.0.0.1:0\"]\nworkers = 1")
         .upstream("app", &app.url())
         .route_with("/", "app", "policy = \"team\"")
         .table(&(policy("team", &service, more) + after));

@@ -23,7 +23,7 @@ use crate::route::upstream::{
 use crate::slot::MaxConnections;
 use crate::token::claims::ClaimRule;
 
-/// An answer holds for no longer than this.
+/// An answer that holds for longer than this is a warning.
 const LONGEST_CACHE: Duration = Duration::from_secs(3600);
 
 /// Services are not asked again more often than this.
@@ -50,7 +50,8 @@ impl Login {
             let text = "the policy has forward_auth too; take one out, or write two policies";
             diag.problem(&basic.place, text);
         }
-        if let (Some(optional), true) = (&raw.optional, raw.has_login())
+        let has_both = raw.issuers.is_some() && raw.has_login();
+        if let (Some(optional), true) = (&raw.optional, has_both)
             && optional.value
         {
             let text = "a client without a token would pass, and so the login would decide \
@@ -183,9 +184,9 @@ fn note_times(
     diag: &Diagnostics<'_>,
 ) {
     if let Some(cache) = cache.filter(|cache| cache.value > LONGEST_CACHE) {
-        let text = "is more than an hour, for which a login that has ended would go on; write \
-                    \"1h\" or less";
-        diag.problem(&cache.place, text);
+        let text = "is more than an hour, for which a login that has ended goes on; write \"1h\" or \
+                    less";
+        diag.warning(&cache.place, text);
     }
     if let Some(recheck) = recheck.filter(|recheck| recheck.value < SHORTEST_RECHECK) {
         let text = "is less than a second; write \"1s\" or more";

@@ -42,8 +42,8 @@ fn note_every_page(raw: &RawRoute, route: &Route, context: &Context<'_>, diag: &
                     your pages";
         diag.warning(&origins.place, text);
     } else if route.policy.login().is_some() {
-        let text = "\"*\" is for requests without cookies and passwords: clients that are logged in are \
-                    rejected on pages of other hosts; write the origins of your pages";
+        let text = "\"*\" is for requests without cookies and passwords: clients that are logged \
+                    in are rejected on pages of other hosts; write the origins of your pages";
         diag.warning(&origins.place, text);
     } else if route
         .policy

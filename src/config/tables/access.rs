@@ -105,10 +105,11 @@ fn key_source(_: &RawIssuer, table: &Table<'_>) {
 }
 
 section! {
-    /// Who may use a route: by address, by token, by login, or several of them. `open` is built in and lets everybody
-    /// pass; no policy can take that name. A client that may not pass gets 401 if a token is
-    /// missing or invalid, else 403, and the request does not reach the server. A reload that
-    /// excludes a client closes its open WebSockets. A policy that no route names is a warning.
+    /// Who may use a route: by address, by token, by login, or several of them. `open` is built in
+    /// and lets everybody pass; no policy can take that name. A client that may not pass gets 401
+    /// if a token or a login is missing or invalid, else 403, and the request does not reach the
+    /// server. A reload that excludes a client closes its open WebSockets. A policy that no route
+    /// names is a warning.
     "[policies.NAME]" => struct RawPolicy {
         /// The networks that may pass. An empty list is rejected, since no client would pass.
         /// Networks that cover the whole internet, alone or together (`0.0.0.0/1` with
@@ -129,12 +130,13 @@ section! {
         /// `claims` are asked of tokens only. A policy without `allow` then lets everybody in, as
         /// `open` does. For guests of Jitsi (`allow_empty_token`); see [Tokens](tokens.md#guests).
         optional: Spanned<bool> = optional("`false`");
-        /// What a token, or a login, must claim, all of it. Claims of a login are `sub`, its name,
-        /// and with `forward_auth` `groups` and each of `copy_headers`, in lower case. A claim holds one of the values or, if it is a list,
-        /// contains one; a lone value needs no list. `realm_access.roles` is a member of an object,
-        /// unless a claim has that very name. `scope` and `scp` are lists also where they are one
-        /// text with spaces, as in the tokens of Keycloak, Auth0 and Entra. `"*"` is any value. A
-        /// token whose `room` is `"*"`, as Jitsi's have it, is for every room.
+        /// What a token, or a login, must claim, all of it. A claim holds one of the values or, if
+        /// it is a list, contains one; a lone value needs no list. `realm_access.roles` is a member
+        /// of an object, unless a claim has that very name. `scope` and `scp` are lists also where
+        /// they are one text with spaces, as in the tokens of Keycloak, Auth0 and Entra. `"*"` is
+        /// any value. A token whose `room` is `"*"`, as Jitsi's have it, is for every room. Claims
+        /// of a login are `sub`, its name, and with `forward_auth` `groups` and each of
+        /// `copy_headers`, in lower case.
         claims: Spanned<Claims> = optional("every good token is enough");
         /// Of `allow`, `issuers` and a login (`forward_auth` or `basic`), `any`: one of them is
         /// enough. `all`: both are required; a token and a login cannot be.

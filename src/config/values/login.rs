@@ -32,16 +32,27 @@ impl Read for AuthUrl {
         ],
         bad: (
             "\"127.0.0.1:4180/oauth2/auth\"",
-            "has no scheme; write \"http://127.0.0.1:4180/oauth2/auth\"",
+            "\"127.0.0.1:4180/oauth2/auth\" has no scheme; write \
+             \"http://127.0.0.1:4180/oauth2/auth\"",
         ),
     });
 
     fn read(value: &Value<'_>) -> Option<Self> {
+        // The text is not cited, for that would show the password.
+        if value.as_text().is_some_and(has_user) {
+            return value.refuse("has a user in it, which is not sent; take it out");
+        }
         value.parse_with("a URL", |text| match text.strip_prefix("unix:") {
             Some(rest) => by_socket(text, rest),
             None => by_address(text),
         })
     }
+}
+
+fn has_user(text: &str) -> bool {
+    let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next();
+    authority.is_some_and(|authority| authority.contains('@'))
 }
 
 fn by_socket(text: &str, rest: &str) -> Result<AuthUrl, String> {
@@ -65,9 +76,6 @@ fn by_address(text: &str) -> Result<AuthUrl, String> {
     }
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, target) = rest.split_at(end);
-    if authority.contains('@') {
-        return Err("has a user in it, which is not sent; take it out".to_owned());
-    }
     let server: ServerAddr = format!("{scheme}://{authority}").parse()?;
     let host = HeaderValue::try_from(authority).map_err(|_| "is not a URL")?;
     let target = if target.is_empty() { "/" } else { target };

@@ -41,8 +41,8 @@ pub(super) fn verdict(
     }
 }
 
-/// Where a browser that asked for `url` signs in: where the answer says, if that is at the origin of
-/// `sign_in`, else at `sign_in` itself. `None` without `sign_in`.
+/// Where a browser that asked for `url` signs in: where the answer says, if that is at the origin
+/// of `sign_in`, else at `sign_in` itself. `None` without `sign_in`.
 pub(super) fn sign_in(
     headers: &HeaderMap,
     service: &ForwardAuth,

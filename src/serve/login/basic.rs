@@ -11,7 +11,7 @@ use super::super::Routed;
 use super::super::auth_context::context;
 use super::super::reject::Rejection;
 use super::failure::LoginFailure;
-use super::outcome::{Cookies, Outcome, answered};
+use super::outcome::{Cookies, Outcome, answered, note_claim};
 use super::{identity, judge};
 use crate::auth::passwords::{PasswordFailure, check_password};
 use crate::policy::{Basic, Denied, LoginRule, Permit};
@@ -38,7 +38,8 @@ pub(super) async fn decide(
             let headers = challenges.map(|challenge| (header::WWW_AUTHENTICATE, challenge));
             Outcome::Answered(answered(routed, &rejection, headers))
         }
-        Err(rejection @ Rejection::Denied(Denied::Claim(_))) => {
+        Err(rejection @ Rejection::Denied(denied @ Denied::Claim(_))) => {
+            note_claim(routed, rule, &denied);
             Outcome::Answered(answered(routed, &rejection, []))
         }
         Err(rejection) => Outcome::Rejected(rejection),

@@ -13,7 +13,7 @@ use super::super::view::WorkerView;
 use super::answer::{self, Verdict};
 use super::failure::LoginFailure;
 use super::identity;
-use super::outcome::{Cookies, Outcome, answered};
+use super::outcome::{Cookies, Outcome, answered, note_claim};
 use super::request::{MARK, Question};
 use super::state::Watched;
 use crate::policy::{Denied, ForwardAuth, LoggedIn, LoginRule, Permit};
@@ -74,6 +74,7 @@ fn permitted(routed: &Routed, route: &Route, login: &Rc<LoggedIn>, cookies: Cook
     match permit {
         Ok(permit) => Outcome::Permit(permit, cookies),
         Err(denied) => {
+            note_claim(routed, &login.rule, &denied);
             let mut reply = answered(routed, &denied.into(), []);
             cookies.add_to(reply.response.headers_mut());
             Outcome::Answered(reply)

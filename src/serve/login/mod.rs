@@ -4,13 +4,14 @@
 //! authorize ─ the policy needs a login, or one would help
 //!    ▼
 //! forward ─ cached? ─ request ─▶ the service ─▶ answer ─▶ identity ─▶ Permit
-//! basic ─── name and password ─▶ auth::passwords ───────▶ identity ─▶ Permit
+//! basic ─── name and password ─▶ auth::passwords ──────▶ identity ─▶ Permit
 //!
 //! recheck ─ each tick: what is open is judged again by the service
 //! ```
 
 mod answer;
 mod basic;
+mod dress;
 mod failure;
 mod forward;
 mod identity;
@@ -28,8 +29,8 @@ use crate::policy::{Denied, LoginRule, LoginService, Permit};
 use crate::route::Route;
 use outcome::{Cookies, Outcome};
 
+pub(super) use dress::dress;
 pub(super) use failure::LoginFailure;
-pub(super) use identity::dress;
 pub(super) use outcome::Outcome as LoginOutcome;
 pub use state::Logins;
 

@@ -3,11 +3,12 @@
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::super::Routed;
+use super::super::detail;
 use super::super::navigation;
 use super::super::reject::Rejection;
 use super::super::reply::{Reply, Served};
 use super::super::rescue;
-use crate::policy::Permit;
+use crate::policy::{Denied, LoginRule, Permit};
 use crate::telemetry::access::Exchange;
 use crate::token::location;
 
@@ -56,6 +57,17 @@ impl Cookies {
         let mut reply = served.unwrap_or_else(|why| rescue::reply(exchange, &why));
         self.add_to(reply.response.headers_mut());
         Ok(reply)
+    }
+}
+
+/// Notes for the access line which claim a login lacks.
+pub(super) fn note_claim(routed: &Routed, rule: &LoginRule, denied: &Denied) {
+    if let Denied::Claim(at) = denied
+        && let Some(claim) = rule.claims.get(*at)
+    {
+        let claim = detail::shortened(&claim.path);
+        let exchange = &routed.normal.inbound.exchange;
+        exchange.note(|line| line.detail = Some(claim));
     }
 }
 

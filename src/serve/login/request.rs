@@ -90,8 +90,8 @@ impl Question {
         request
     }
 
-    /// What an answer that admits depends on, for the cache: the name of the upstream is that of the
-    /// policy too.
+    /// What an answer that admits depends on, for the cache: the name of the upstream is that of
+    /// the policy too.
     pub(super) fn key(&self, service: &ForwardAuth) -> String {
         let part = |name: &HeaderName| {
             let values = self.headers.get_all(name).iter();
