@@ -102,7 +102,7 @@ where
             cookies.with(served, &exchange)
         }
         LoginOutcome::Rejected(rejection) => reject(&routed, rejection),
-        LoginOutcome::Answered(reply) => Ok(reply),
+        LoginOutcome::Answered(reply) => Ok(*reply),
     }
 }
 

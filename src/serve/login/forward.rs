@@ -18,7 +18,6 @@ use super::request::{MARK, Question};
 use super::state::Watched;
 use crate::policy::{Denied, ForwardAuth, LoggedIn, LoginRule, Permit};
 use crate::proxy::ask::ask;
-use crate::proxy::client::SendError;
 use crate::route::Route;
 use crate::slot::CountedClient;
 use crate::token::issuer::Tag;
@@ -93,7 +92,7 @@ pub(super) async fn ask_service(
     let upstream = upstream.ok_or(LoginFailure::Changed)?;
     let client = (question.client, counted);
     let answer = ask(upstream, client, question.request(service), service.timeout).await;
-    answer.map_err(|error: SendError| LoginFailure::Unanswered(error))
+    answer.map_err(LoginFailure::Unanswered)
 }
 
 /// Remembers an answer that admits, and to ask again. One that sets cookies is for one request.

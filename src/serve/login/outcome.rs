@@ -19,7 +19,7 @@ pub(in crate::serve) enum Outcome {
     /// It is rejected in the usual way.
     Rejected(Rejection),
     /// It is rejected with headers of its own.
-    Answered(Reply),
+    Answered(Box<Reply>),
 }
 
 /// Cookies that the service sets.
@@ -76,7 +76,7 @@ pub(super) fn answered(
     routed: &Routed,
     rejection: &Rejection,
     headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
-) -> Reply {
+) -> Box<Reply> {
     let inbound = &routed.normal.inbound;
     let is_page = navigation::is_navigation(&inbound.request);
     let mut reply = match is_page && !matches!(rejection, Rejection::SignIn) {
@@ -89,5 +89,5 @@ pub(super) fn answered(
     for (name, value) in headers {
         answer.append(name, value);
     }
-    reply
+    Box::new(reply)
 }
