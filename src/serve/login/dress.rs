@@ -53,5 +53,5 @@ fn says_who(name: &str) -> bool {
         name.get(..family.len())
             .is_some_and(|start| reads_as(start, family))
     };
-    NAMES.iter().any(|ours| reads_as(name, ours)) || FAMILIES.iter().any(|family| is_of(family))
+    NAMES.iter().any(|ours| reads_as(name, ours)) || FAMILIES.iter().any(is_of)
 }
