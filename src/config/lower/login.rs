@@ -26,9 +26,6 @@ use crate::token::claims::ClaimRule;
 /// An answer that holds for longer than this is a warning.
 const LONGEST_CACHE: Duration = Duration::from_secs(3600);
 
-/// Services are not asked again more often than this.
-const SHORTEST_RECHECK: Duration = Duration::from_secs(1);
-
 /// A login that a policy accepts.
 pub(super) struct Login {
     /// Where it is written.
@@ -81,7 +78,7 @@ impl Login {
         let Spanned { value: raw, place } = raw;
         let copy_headers = raw.copy_headers.map(|list| copied(list, diag));
         let subject = raw.subject.map(|name| header(&name, diag));
-        note_times(raw.cache.as_ref(), raw.recheck.as_ref(), diag);
+        raw.cache.iter().for_each(|cache| note_cache(cache, diag));
         let url = raw.url?.value;
         // No upstream of the file can have this name.
         let name = format!("forward_auth:{policy}");
@@ -95,7 +92,7 @@ impl Login {
             subject: subject.flatten(),
             sign_in: raw.sign_in,
             cache: raw.cache.map(|cache| cache.value).unwrap_or_default(),
-            recheck: raw.recheck.map(|recheck| recheck.value),
+            recheck: raw.recheck,
             timeout: raw.timeout,
         };
         Some(Self {
@@ -178,19 +175,11 @@ fn header(name: &Spanned<String>, diag: &Diagnostics<'_>) -> Option<HeaderName> 
     header
 }
 
-fn note_times(
-    cache: Option<&Spanned<Duration>>,
-    recheck: Option<&Spanned<Duration>>,
-    diag: &Diagnostics<'_>,
-) {
-    if let Some(cache) = cache.filter(|cache| cache.value > LONGEST_CACHE) {
-        let text = "is more than an hour, for which a login that has ended goes on; write \"1h\" or \
-                    less";
+fn note_cache(cache: &Spanned<Duration>, diag: &Diagnostics<'_>) {
+    if cache.value > LONGEST_CACHE {
+        let text = "is more than an hour, for which a login that has ended goes on; write \"1h\" \
+                    or less";
         diag.warning(&cache.place, text);
-    }
-    if let Some(recheck) = recheck.filter(|recheck| recheck.value < SHORTEST_RECHECK) {
-        let text = "is less than a second; write \"1s\" or more";
-        diag.problem(&recheck.place, text);
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::section;
 use crate::config::problem::Spanned;
 use crate::config::read::List;
-use crate::config::values::{AuthUrl, HeaderField, Realm, SignInUrl, Timeout};
+use crate::config::values::{AuthUrl, HeaderField, Realm, Recheck, SignInUrl, Timeout};
 
 section! {
     /// A service that is asked about each request, in the way of NGINX' `auth_request` and
@@ -38,7 +38,7 @@ section! {
         /// How often the service is asked again while a WebSocket or a long answer is open. If it
         /// no longer admits the client, or gives no answer three times in a row, the WebSocket is
         /// closed with 1008 and the answer is cut off.
-        recheck: Spanned<Timeout> = optional("it is not asked again");
+        recheck: Recheck = optional("it is not asked again");
         /// How long it may take to answer.
         timeout: Timeout = default(TIMEOUT);
     }

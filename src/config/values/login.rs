@@ -1,9 +1,11 @@
 //! Logins: the URL of a service, where browsers sign in, and what a password is for.
 
+use std::time::Duration;
+
 use http::{HeaderValue, Uri};
 
-use super::STRING;
 use super::ca::is_near;
+use super::{STRING, Timeout};
 use crate::config::read::{Read, Value};
 use crate::config::schema::{Form, Kind};
 use crate::route::upstream::ServerAddr;
@@ -144,6 +146,29 @@ fn sign_in(text: &str) -> Result<Box<str>, String> {
             false => Err("is not https: passwords would be sent in the clear".to_owned()),
         },
         _ => Err("is neither a URL, such as \"https://auth.example.com/\", nor a path".to_owned()),
+    }
+}
+
+/// How often a service is asked again.
+pub(in crate::config) struct Recheck;
+
+const TOO_OFTEN: &str = "is less than a second; write \"1s\" or more";
+
+impl Read for Recheck {
+    type Out = Duration;
+    const FORM: Form = Form::One(&Kind {
+        name: "time between two questions",
+        expected: "a duration such as \"10s\"",
+        text: "A duration of a second or more.",
+        good: &["\"1s\"", "\"60s\"", "\"5m\""],
+        bad: ("\"500ms\"", TOO_OFTEN),
+    });
+
+    fn read(value: &Value<'_>) -> Option<Duration> {
+        match Timeout::read(value)? {
+            time if time < Duration::from_secs(1) => value.refuse(TOO_OFTEN),
+            time => Some(time),
+        }
     }
 }
 

@@ -25,7 +25,7 @@ pub(super) use address::{Exempt, HostPort};
 pub(super) use ca::{CertHost, Contacts, DirectoryUrl, OrderedHost};
 pub(super) use health::{ProbeInterval, Statuses};
 pub(super) use kurento::{MethodName, ObjectsWord, Parameters, TypeName};
-pub(super) use login::{AuthUrl, Realm, SignInUrl};
+pub(super) use login::{AuthUrl, Realm, Recheck, SignInUrl};
 pub(super) use message::{
     ClaimName, MediaHost, MemberName, OneOrMore, OperationName, PluginName, PresetName, Ptype,
     RequestName, Room, RuleName, Verb,
