@@ -39,6 +39,7 @@ pub use error::StartError;
 pub use hand_over::HandOver;
 pub use handed::{Early, Late, Sessions, Update};
 pub use running::Running;
+pub use snapshot::upstream_files;
 pub use start::Gateway;
 pub use succeeded::ReplacedDrain;
 pub use unreached::unreached_certificates;

@@ -14,12 +14,12 @@ use crate::files::{self, Guard};
 use crate::limits::Limits;
 use crate::listen::Kind;
 use crate::route::health::ServerState;
-use crate::route::upstream::{ServerAddr, UpstreamSpec};
+use crate::route::upstream::{ServerAddr, UpstreamSpec, UpstreamTls};
 use crate::serve::snapshot::{Snapshot, Upstream};
 use crate::signalling::Backend;
 use crate::signalling::janus::{self, Credentials};
 use crate::signalling::owners::Owners;
-use crate::tls::{self, CertCache, LoadError, ServerSettings, Tickets};
+use crate::tls::{self, CertCache, LoadError, ServerSettings, Tickets, UpstreamFiles};
 use crate::token::issuer::Issuer;
 use crate::turn::{self, Turn};
 
@@ -170,7 +170,7 @@ fn upstream_tls(
         return Ok(None);
     }
     let (key, tls) = (format!("upstreams.{}", spec.name), &spec.tls);
-    match tls::upstream_config(tls.ca_file.as_deref(), &tls.pins, &key) {
+    match tls::upstream_config(upstream_files(tls), &key) {
         Ok(tls) => Ok(Some(tls)),
         Err(error) => {
             let old = previous.snapshot.and_then(|old| old.upstreams.get(at));
@@ -180,6 +180,16 @@ fn upstream_tls(
             previous.certificates.push(error);
             Ok(Some(tls))
         }
+    }
+}
+
+/// What is read for the connections to an upstream.
+pub fn upstream_files(tls: &UpstreamTls) -> UpstreamFiles<'_> {
+    let shown = tls.client_cert.as_ref();
+    UpstreamFiles {
+        ca_file: tls.ca_file.as_deref(),
+        pins: &tls.pins,
+        client_cert: shown.map(|shown| (&*shown.cert, &*shown.key)),
     }
 }
 

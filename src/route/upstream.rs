@@ -138,6 +138,17 @@ pub struct UpstreamTls {
     pub pins: Vec<Pin>,
     /// The name in the certificate, if it is not the host.
     pub server_name: Option<HostName>,
+    /// The certificate that the servers are shown, if they ask for one.
+    pub client_cert: Option<ClientCertFiles>,
+}
+
+/// The files of a certificate by which the gateway says to servers who it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCertFiles {
+    /// The PEM file with the certificate and then its issuers.
+    pub cert: PathBuf,
+    /// The PEM file with the private key; may be the same file.
+    pub key: PathBuf,
 }
 
 /// The signalling protocol of an upstream.
@@ -288,7 +299,15 @@ impl UpstreamSpec {
         let secrets = self.credential_files().named();
         let secrets = secrets
             .map(|(name, path)| NamedFile::watched(format!("{key}.{name}"), path, Use::SECRET));
-        ca_file.chain(sockets).chain(secrets).collect()
+        let shown = self.tls.client_cert.iter().flat_map(|shown| {
+            let key = |name| format!("{key}.client_cert.{name}");
+            [
+                NamedFile::watched(key("cert"), &shown.cert, Use::CERTIFICATE),
+                NamedFile::watched(key("key"), &shown.key, Use::KEY),
+            ]
+        });
+        let files = ca_file.chain(shown).chain(sockets);
+        files.chain(secrets).collect()
     }
 
     /// Whether one of its servers is one of the other's.

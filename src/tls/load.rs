@@ -59,6 +59,12 @@ pub(super) fn pair(spec: &PairSpec) -> Result<Loaded, Vec<LoadError>> {
     describe(spec, certified).map_err(|problem| vec![at_cert(spec, problem)])
 }
 
+/// Reads a certificate that is shown to servers. It may name no host.
+pub(super) fn certified(spec: &PairSpec) -> Result<CertifiedKey, LoadError> {
+    let (chain, key) = read(spec).map_err(|mut errors| errors.swap_remove(0))?;
+    certify(spec, chain, key)
+}
+
 fn at_cert(spec: &PairSpec, problem: Problem) -> LoadError {
     LoadError::new(format!("{}.cert", spec.config_key), &spec.cert, problem)
 }

@@ -52,7 +52,7 @@ use suites::provider;
 
 pub use cert_cache::CertCache;
 pub use certs::CertTable;
-pub use client::{accepts, client_config, upstream_config};
+pub use client::{UpstreamFiles, accepts, client_config, upstream_config};
 pub use info::{CertInfo, HostCoverage, Origin};
 pub use problem::{Date, LoadError, Notice, OutOfDate, Problem, Warning};
 pub use servable::{LeafFacts, ServableCert, leaf_facts};

@@ -18,6 +18,7 @@ mod bypass;
 mod bypass_tokens;
 mod certs_command;
 mod check;
+mod client_certificates;
 mod client_limits;
 mod clock_steps;
 mod coalesced;

@@ -12,7 +12,7 @@ use ianitor::config::{self, Config, ConfigError};
 use ianitor::deploy;
 use ianitor::exposure;
 use ianitor::files;
-use ianitor::gateway::unreached_certificates;
+use ianitor::gateway::{unreached_certificates, upstream_files};
 use ianitor::host::HostPattern;
 use ianitor::jwks::Client;
 use ianitor::route::upstream::ServerAddr;
@@ -126,8 +126,7 @@ impl Found {
             .filter(|upstream| upstream.servers.iter().any(ServerAddr::is_tls))
         {
             let (key, tls) = (format!("upstreams.{}", upstream.name), &upstream.tls);
-            let ca_file = tls.ca_file.as_deref();
-            self.add(tls::upstream_config(ca_file, &tls.pins, &key).err());
+            self.add(tls::upstream_config(upstream_files(tls), &key).err());
         }
         for issuer in &config.issuers {
             let client = issuer

@@ -11,6 +11,7 @@ use super::credentials;
 use super::findings::{Finding, Findings};
 use ianitor::clock;
 use ianitor::config::Config;
+use ianitor::gateway::upstream_files;
 use ianitor::health::{Api, AskedServer, NoAnswer, Routed, Seen, recognize};
 use ianitor::proxy::connect::ConnectError;
 use ianitor::resolve::Resolver;
@@ -67,11 +68,8 @@ fn asked_server(
     let tls = &upstream.tls;
     let config = match addr.is_tls() {
         true => {
-            let (key, ca_file) = (
-                format!("upstreams.{}", upstream.name),
-                tls.ca_file.as_deref(),
-            );
-            Some(tls::upstream_config(ca_file, &tls.pins, &key)?)
+            let key = format!("upstreams.{}", upstream.name);
+            Some(tls::upstream_config(upstream_files(tls), &key)?)
         }
         false => None,
     };

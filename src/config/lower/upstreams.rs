@@ -13,11 +13,10 @@ use crate::config::diagnostics::Diagnostics;
 use crate::config::problem::{Place, Spanned};
 use crate::config::read::{List, Named, valid};
 use crate::config::suggest;
-use crate::config::tables::RawRoute;
-use crate::config::tables::RawUpstream;
+use crate::config::tables::{RawClientCert, RawRoute, RawUpstream};
 use crate::route::upstream::{
-    Balance, InfoPolicy, JANUS_CONNECTIONS, Protocol, ServerAddr, UpstreamSpec, UpstreamTls,
-    XmppDomain,
+    Balance, ClientCertFiles, InfoPolicy, JANUS_CONNECTIONS, Protocol, ServerAddr, UpstreamSpec,
+    UpstreamTls, XmppDomain,
 };
 use crate::slot::MaxConnections;
 
@@ -104,6 +103,7 @@ fn spec(
             raw.ca_file.as_ref().map(|f| &f.place),
             raw.pin.as_ref().map(|pins| &pins.place),
             raw.server_name.as_ref().map(|n| &n.place),
+            raw.client_cert.as_ref().map(|pair| &pair.place),
         ];
         for place in places.into_iter().flatten() {
             diag.problem(
@@ -137,6 +137,9 @@ fn spec(
                 pins.map(|pin| pin.value).collect()
             }),
             server_name: raw.server_name.map(|name| name.value),
+            client_cert: raw
+                .client_cert
+                .and_then(|pair| client_cert(pair.value, folder)),
         },
         keep_alive: raw.keep_alive,
         max_connections: match (raw.max_connections, protocol) {
@@ -157,6 +160,12 @@ fn spec(
         info: raw.info.map_or(InfoPolicy::Full, |info| info.value),
         domain: raw.domain.map_or(XmppDomain::Host, |domain| domain.value),
     })
+}
+
+fn client_cert(raw: RawClientCert, folder: &Path) -> Option<ClientCertFiles> {
+    let cert = folder.join(raw.cert?);
+    let key = raw.key.map_or_else(|| cert.clone(), |key| folder.join(key));
+    Some(ClientCertFiles { cert, key })
 }
 
 /// Reports a list without servers, and servers that are there twice; `None` if there is no list.

@@ -33,4 +33,4 @@ pub(super) use root::Raw;
 pub(super) use route::{FOLLOW_SYMLINKS, RawRoute};
 pub(super) use tls::{RawPair, RawTls};
 pub(super) use turn::RawTurn;
-pub(super) use upstream::RawUpstream;
+pub(super) use upstream::{RawClientCert, RawUpstream};

@@ -66,6 +66,7 @@ section! {
         /// another key is not used, and nothing else in its certificate counts. It stays right when
         /// the certificate is renewed with the same key. Only with an `https://` server.
         pin: Spanned<Pins> = optional("the certificate is verified");
+        client_cert: Spanned<RawClientCert> = optional("the server is shown none");
         /// The name that the server's certificate must have. Only with an `https://` server.
         server_name: Spanned<HostName> = optional("the host in `servers`");
         /// How long a connection without a request is kept for the next one; `"0s"` keeps none. It
@@ -128,6 +129,20 @@ section! {
         protocol_is_written: bool = |table| table.has("protocol");
     }
     check has_servers;
+}
+
+section! {
+    /// A certificate that servers are shown if they ask for one, as with `ssl_verify_client` of
+    /// NGINX; probes of `health` and `check --live` show it too. Only with an `https://` server.
+    /// Files that change are reloaded within seconds; if the new ones cannot be used, the old ones
+    /// stay in use and the log says why. See
+    /// [Client certificates](client-certificates.md#towards-servers).
+    "upstreams.client_cert" => struct RawClientCert {
+        /// PEM: the certificate, then its issuers up to the CA that the server knows.
+        cert: PathBuf = required("missing; write the path of a PEM file, cert = \"client.pem\"");
+        /// PEM: the private key, without a passphrase. The gateway's user must be able to read it.
+        key: PathBuf = optional("the file of `cert` has both");
+    }
 }
 
 fn has_servers(_: &RawUpstream, table: &Table<'_>) {

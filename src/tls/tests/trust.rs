@@ -14,7 +14,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::*;
 use crate::pin::Pin;
-use crate::tls::{Accepts, accepts, provider, upstream_config};
+use crate::tls::{Accepts, UpstreamFiles, accepts, provider, upstream_config};
 
 type Make = fn(&mut CertificateParams);
 
@@ -104,7 +104,15 @@ async fn handshake(
     ca_file: Option<&Path>,
     pins: &[Pin],
 ) -> Result<(), String> {
-    let client = upstream_config(ca_file, pins, "upstreams.app").unwrap();
+    let client = upstream_config(
+        UpstreamFiles {
+            ca_file,
+            pins,
+            client_cert: None,
+        },
+        "upstreams.app",
+    )
+    .unwrap();
     let (ours, theirs) = tokio::io::duplex(1 << 16);
     let name = ServerName::try_from("media.test").unwrap();
     let (connected, _) = tokio::join!(
