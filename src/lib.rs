@@ -113,3 +113,6 @@ pub mod upgrade;
 // Configuration, and the composition root.
 pub mod config;
 pub mod gateway;
+
+// Reads other programs' configurations.
+pub mod doctor;

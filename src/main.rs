@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use cli::output::{EXIT_USAGE, complain, show, without_tokens};
-use cli::{aliases, certs, check, config, reload, run, token, turn, upgrade};
+use cli::{aliases, certs, check, config, doctor, reload, run, token, turn, upgrade};
 
 /// Returns memory to the system after thousands of connections have closed.
 #[global_allocator]
@@ -37,6 +37,9 @@ enum Command {
     /// Print what a configuration says with included files, variables of the environment and
     /// defaults, and where each value is from.
     Config(config::Config),
+    /// Read the configurations of Janus, coturn, Kurento, Prosody, Jitsi, HAProxy and certbot on
+    /// this machine, and report what is wrong with them and what to write instead.
+    Doctor(doctor::Doctor),
     /// Make a token for testing, or explain why one would or would not pass.
     #[command(subcommand)]
     Token(token::Token),
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Command::Upgrade(arguments) => upgrade::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Config(arguments) => config::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),
         Command::Certs(arguments) => certs::run(&arguments),
         Command::Turn(arguments) => turn::run(&arguments),

@@ -27,6 +27,7 @@ mod control;
 mod control_requests;
 mod cookies;
 mod dependencies;
+mod doctor;
 mod drain;
 mod drain_signalling;
 mod early_answers;

@@ -14,7 +14,7 @@ use super::upstreams::ask_upstreams;
 
 /// Asks all of them, shows what each kind says as soon as it is known, and returns the number of
 /// problems.
-pub(super) async fn ask_all(config: &Config, show: fn(&str)) -> usize {
+pub(crate) async fn ask_all(config: &Config, show: fn(&str)) -> usize {
     let mut problems = 0;
     let mut note = |found: Findings| {
         show(&found.text);

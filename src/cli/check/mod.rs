@@ -7,7 +7,7 @@ mod explain;
 mod explanation;
 mod files;
 mod findings;
-mod live;
+pub(crate) mod live;
 mod passthrough;
 mod upstreams;
 
