@@ -22,8 +22,10 @@ pub enum Value {
     Number(i64),
     /// True or false.
     Bool(bool),
-    /// A group, table, object, array or list.
+    /// A group, table or object. Tables of Lua are lists as well.
     Table(Vec<Member>),
+    /// An array or list.
+    List(Vec<Member>),
     /// An expression, or something else that cannot be known from the file.
     Unknown,
 }
@@ -86,7 +88,7 @@ impl Node {
     /// The elements of a table.
     pub fn members(&self) -> &[Member] {
         match &self.value {
-            Value::Table(members) => members,
+            Value::Table(members) | Value::List(members) => members,
             _ => &[],
         }
     }
@@ -107,7 +109,7 @@ impl Node {
     pub fn texts(&self) -> Option<Vec<&str>> {
         match &self.value {
             Value::Text(text) => Some(vec![text]),
-            Value::Table(members) => members.iter().map(|member| member.node.text()).collect(),
+            Value::Table(members) | Value::List(members) => members.iter().map(|member| member.node.text()).collect(),
             _ => None,
         }
     }

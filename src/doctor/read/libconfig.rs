@@ -160,7 +160,7 @@ impl Reader<'_> {
         loop {
             self.skip(cursor)?;
             if cursor.eat(end) {
-                return Ok(Value::Table(members));
+                return Ok(Value::List(members));
             }
             if !members.is_empty() {
                 if !cursor.eat(",") {
@@ -172,11 +172,11 @@ impl Reader<'_> {
                     let text = "libconfig 1.5 rejects a comma after the last element, later ones \
                                 do not";
                     self.doubt = Some((after, text.to_owned()));
-                    return Ok(Value::Table(members));
+                    return Ok(Value::List(members));
                 }
             }
             let node = self.value(cursor, depth + 1)?;
-            let is_scalar = !matches!(node.value, Value::Table(_));
+            let is_scalar = !matches!(node.value, Value::Table(_) | Value::List(_));
             let is_first = members.first();
             let is_alike = is_first.is_none_or(|it| alike(&it.node.value, &node.value));
             if end == "]" && !(is_scalar && is_alike) {

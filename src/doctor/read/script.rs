@@ -112,7 +112,10 @@ impl<'a> Reader<'a> {
                 Value::Unknown
             }
             Some('{') => self.members(depth, "}"),
-            Some('[') => self.members(depth, "]"),
+            Some('[') => match self.members(depth, "]") {
+                Value::Table(members) => Value::List(members),
+                other => other,
+            },
             Some('"' | '\'' | '`') => self.quoted(),
             _ => self.word(),
         };
