@@ -114,5 +114,6 @@ pub mod upgrade;
 pub mod config;
 pub mod gateway;
 
-// Reads other programs' configurations.
+// Other programs' configurations.
 pub mod doctor;
+pub mod nginx;

@@ -171,6 +171,10 @@ const MAP: &[(&str, &[&str])] = &[
             "config",
         ],
     ),
+    // Reads the files of NGINX; knows nothing of what they mean.
+    ("nginx", &[]),
+    // Reads other programs' files; of the gateway it knows only its configuration.
+    ("doctor", &["listen", "config", "nginx"]),
     ("lib", &[]),
     // The command: `main.rs` and its commands.
     (
@@ -195,6 +199,7 @@ const MAP: &[(&str, &[&str])] = &[
             "policy",
             "signalling",
             "gateway",
+            "doctor",
         ],
     ),
     ("main", &["telemetry", "config", "cli"]),

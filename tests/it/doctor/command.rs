@@ -102,7 +102,7 @@ fn json_says_the_same() {
         .find(|it| it["id"] == "kurento-public")
         .unwrap();
     assert_eq!(public["severity"], "danger");
-    assert_eq!(public["place"]["line"], 9);
+    assert_eq!(public["place"]["line"], 8);
     assert_eq!(public["fix"]["do"], "add");
     assert_eq!(public["fix"]["text"], "\"address\": \"127.0.0.1\",");
     assert!(
