@@ -59,7 +59,7 @@ pub const ALL: [(&str, &[Entry]); 7] = [
     ("coturn", coturn::ENTRIES),
     ("Kurento", kurento::ENTRIES),
     ("Prosody and Jitsi", prosody::ENTRIES),
-    ("HAProxy", proxies::ENTRIES),
+    ("NGINX and HAProxy", proxies::ENTRIES),
     ("Certificates", certificates::ENTRIES),
     ("Ports and gateway.toml", ports::ENTRIES),
 ];

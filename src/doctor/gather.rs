@@ -1,16 +1,18 @@
 //! Finds and reads the files of a machine.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::files::{Files, Unread};
 use super::firewall::iptables;
-use super::machine::{Gateway, Haproxy, Janus, Machine};
+use super::machine::{Gateway, Haproxy, Janus, Machine, Nginx};
+use super::nginx_files;
 use super::place::Place;
 use super::read::{haproxy, libconfig, lua, script, settings, sockets};
 use super::tree::{Member, Tree};
-use crate::config;
+use crate::{config, nginx};
 
 /// So large that no configuration comes near.
 const LARGEST: u64 = 1 << 20;
@@ -61,6 +63,7 @@ enum Kind {
     Jitsi,
     Haproxy,
     Certbot,
+    Nginx,
     Gateway,
     Sockets,
     Iptables,
@@ -79,6 +82,8 @@ fn kind(path: &str) -> Option<Kind> {
         _ if ends(".cfg.lua") => Kind::Prosody,
         _ if ends("config.js") => Kind::Jitsi,
         _ if name.contains("haproxy") && ends(".cfg") => Kind::Haproxy,
+        "nginx.conf" => Kind::Nginx,
+        _ if ends(".nginx.conf") => Kind::Nginx,
         _ if name.contains("gateway") && ends(".toml") => Kind::Gateway,
         "tcp" | "tcp6" | "udp" | "udp6" if folder.ends_with("/proc/net") => Kind::Sockets,
         "rules.v4" | "rules.v6" => Kind::Iptables,
@@ -217,6 +222,9 @@ impl Gather<'_> {
         if self.machine.looked.read.contains(path) {
             return;
         }
+        if kind == Kind::Nginx {
+            return self.nginx(path);
+        }
         let limit = if kind == Kind::Packages {
             LARGEST_STATUS
         } else {
@@ -244,6 +252,7 @@ impl Gather<'_> {
                 let sections = haproxy::read(&file, &text);
                 machine.haproxy.push(Haproxy { file, sections });
             }
+            Kind::Nginx => {}
             Kind::Certbot => machine.certbot.push(settings::ini(&file, &text)),
             Kind::Gateway => {
                 let config = config::parse(Path::new(path), &text);
@@ -279,6 +288,32 @@ impl Gather<'_> {
             .entry(folder.to_owned())
             .or_default()
             .insert(name, tree);
+    }
+
+    fn nginx(&mut self, path: &str) {
+        let reader = nginx_files::Reader {
+            files: self.files,
+            read: RefCell::default(),
+        };
+        let tree = nginx::parse(Path::new(path), &reader);
+        let mut is_out_of_reach = false;
+        for (path, outcome) in reader.read.into_inner() {
+            match outcome {
+                Ok(()) => _ = self.machine.looked.read.insert(path),
+                Err(why) => {
+                    is_out_of_reach |= why != Unread::Missing;
+                    self.unread(&path, why);
+                }
+            }
+        }
+        let (directives, error) = match tree {
+            Ok(tree) => (tree.directives, None),
+            Err(error) => {
+                let place = nginx_files::place_in(&error.at).filter(|_| !is_out_of_reach);
+                (Vec::new(), place.map(|place| (place, error.text)))
+            }
+        };
+        self.machine.nginx.push(Nginx { directives, error });
     }
 
     /// Puts the members of included files where they are included.
@@ -324,10 +359,10 @@ impl Gather<'_> {
             false => format!("{here}/{pattern}"),
         };
         let (folder, name) = pattern.rsplit_once('/')?;
-        let Some((before, after)) = name.split_once('*') else {
+        if !name.contains('*') {
             return Some(vec![pattern]);
-        };
-        if folder.contains('*') || after.contains('*') || name.contains(['?', '[']) {
+        }
+        if folder.contains('*') || name.contains(['?', '[']) {
             return None;
         }
         let names = match self.files.list(folder) {
@@ -338,13 +373,7 @@ impl Gather<'_> {
             }
             Ok(names) => names,
         };
-        let fits = |name: &String| {
-            name.len() >= before.len() + after.len()
-                && name.starts_with(before)
-                && name.ends_with(after)
-                && !name.starts_with('.')
-        };
-        let fitting = names.into_iter().filter(fits);
+        let fitting = names.into_iter().filter(|it| nginx_files::fits(name, it));
         Some(fitting.map(|name| format!("{folder}/{name}")).collect())
     }
 }

@@ -10,6 +10,7 @@ use super::read::settings::Settings;
 use super::read::sockets::Socket;
 use super::tree::{Member, Tree};
 use crate::config::{Config, Report};
+use crate::nginx::Directive;
 
 /// The configurations that were found, by program.
 #[derive(Debug, Default)]
@@ -28,6 +29,8 @@ pub struct Machine {
     pub jitsi: Vec<Tree>,
     /// `haproxy.cfg`.
     pub haproxy: Vec<Haproxy>,
+    /// `nginx.conf`, with what it includes.
+    pub nginx: Vec<Nginx>,
     /// `renewal/*.conf` of certbot.
     pub certbot: Vec<Settings>,
     /// Whether certbot has a folder of hooks that every renewal runs, with something in it;
@@ -72,6 +75,15 @@ pub struct Haproxy {
     pub file: Arc<str>,
     /// Its sections.
     pub sections: Vec<Section>,
+}
+
+/// An `nginx.conf`.
+#[derive(Debug)]
+pub struct Nginx {
+    /// Its directives; those of included files follow their `include`.
+    pub directives: Vec<Directive>,
+    /// Why NGINX does not read it.
+    pub error: Option<(Place, String)>,
 }
 
 /// A `gateway.toml`.

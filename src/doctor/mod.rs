@@ -15,6 +15,7 @@ pub mod finding;
 pub mod firewall;
 mod gather;
 pub mod machine;
+mod nginx_files;
 pub mod place;
 pub mod read;
 mod rules;

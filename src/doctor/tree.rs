@@ -109,7 +109,9 @@ impl Node {
     pub fn texts(&self) -> Option<Vec<&str>> {
         match &self.value {
             Value::Text(text) => Some(vec![text]),
-            Value::Table(members) | Value::List(members) => members.iter().map(|member| member.node.text()).collect(),
+            Value::Table(members) | Value::List(members) => {
+                members.iter().map(|member| member.node.text()).collect()
+            }
             _ => None,
         }
     }

@@ -8,11 +8,12 @@ use super::super::finding::{Findings, Fix};
 use super::super::machine::{Machine, hosts};
 use super::super::place::Place;
 use super::super::tree::{Member, last};
+use super::nginx;
 
 /// A file that a server names, and how the line would be written with another path.
-struct Named<'a> {
-    place: &'a Place,
-    path: &'a str,
+struct Named {
+    place: Place,
+    path: String,
     line: [&'static str; 2],
 }
 
@@ -25,19 +26,19 @@ pub(super) fn check(machine: &Machine, files: &dyn Files, found: &mut Findings) 
     for file in &named {
         numbered(file, found);
         stale(file, files, found);
-        readable(file.path, file.place, files, found);
+        readable(&file.path, &file.place, files, found);
     }
     unreadable(machine, files, found);
 }
 
-fn named(machine: &Machine) -> Vec<Named<'_>> {
+fn named(machine: &Machine) -> Vec<Named> {
     let mut named = Vec::new();
     for file in &machine.coturn {
         for (name, line) in [("cert", ["cert=", ""]), ("pkey", ["pkey=", ""])] {
             let settings = file.all(name);
             named.extend(settings.map(|setting| Named {
-                place: &setting.place,
-                path: &setting.value,
+                place: setting.place.clone(),
+                path: setting.value.clone(),
                 line,
             }));
         }
@@ -73,24 +74,28 @@ fn named(machine: &Machine) -> Vec<Named<'_>> {
         if line.word(0) == "bind"
             && let Some(path) = line.after("crt")
         {
-            let place = &line.place;
-            let line = ["crt ", ""];
-            named.push(Named { place, path, line });
+            named.push(Named {
+                place: line.place.clone(),
+                path: path.to_owned(),
+                line: ["crt ", ""],
+            });
         }
     }
+    let of_nginx = nginx::certificates(machine).into_iter();
+    named.extend(of_nginx.map(|(place, path, line)| Named { place, path, line }));
     named
 }
 
-fn of_member<'a>(member: Option<&'a Member>, line: [&'static str; 2]) -> Option<Named<'a>> {
+fn of_member(member: Option<&Member>, line: [&'static str; 2]) -> Option<Named> {
     let member = member?;
-    let path = member.node.text()?;
-    let place = &member.place;
+    let path = member.node.text()?.to_owned();
+    let place = member.place.clone();
     Some(Named { place, path, line })
 }
 
 /// `…/archive/NAME/fullchain3.pem`, or a copy that kept the name: the next renewal has 4.
-fn numbered(file: &Named<'_>, found: &mut Findings) {
-    let (folder, name) = file.path.rsplit_once('/').unwrap_or(("", file.path));
+fn numbered(file: &Named, found: &mut Findings) {
+    let (folder, name) = file.path.rsplit_once('/').unwrap_or(("", &file.path));
     let Some(stem) = name.strip_suffix(".pem") else {
         return;
     };
@@ -109,7 +114,7 @@ fn numbered(file: &Named<'_>, found: &mut Findings) {
         Some(lineage) => Fix::write(format!("{before}{LIVE}/{lineage}/{kind}.pem{after}")),
         None => Fix::write(format!("{before}{folder}/{kind}.pem{after}")),
     };
-    found.add("certificate-numbered", file.place, why, fix);
+    found.add("certificate-numbered", &file.place, why, fix);
 }
 
 /// A private key that every user can read.
@@ -170,12 +175,12 @@ fn unreadable(machine: &Machine, files: &dyn Files, found: &mut Findings) {
 }
 
 /// A copy of a certificate that certbot has renewed since.
-fn stale(file: &Named<'_>, files: &dyn Files, found: &mut Findings) {
+fn stale(file: &Named, files: &dyn Files, found: &mut Findings) {
     if file.path.starts_with("/etc/letsencrypt/") {
         return;
     }
     let Some((names, from)) = files
-        .read(file.path, LARGEST)
+        .read(&file.path, LARGEST)
         .ok()
         .and_then(|it| first(&it))
     else {
@@ -194,7 +199,7 @@ fn stale(file: &Named<'_>, files: &dyn Files, found: &mut Findings) {
                  at each renewal",
                 file.path
             ));
-            found.add("certificate-stale", file.place, why, fix);
+            found.add("certificate-stale", &file.place, why, fix);
         }
     }
 }

@@ -167,7 +167,7 @@ fn admin(file: &Haproxy, found: &mut Findings) {
 }
 
 /// Where it forwards to.
-pub(super) fn forwards(file: &Haproxy) -> Vec<Forward<'_>> {
+pub(super) fn forwards(file: &Haproxy) -> Vec<Forward> {
     let proto = |line: &Line| {
         line.word(0) == "http-request"
             && ["set-header", "add-header"].contains(&line.word(1))
@@ -199,7 +199,7 @@ pub(super) fn forwards(file: &Haproxy) -> Vec<Forward<'_>> {
         let tunnel = timeout(section, ["tunnel", "server", ""]);
         found.extend(servers(section).map(|(line, port)| Forward {
             proxy: "HAProxy",
-            place: &line.place,
+            place: line.place.clone(),
             port,
             says_https,
             request,

@@ -10,6 +10,7 @@ mod janus_core;
 mod janus_rooms;
 mod jitsi;
 mod kurento;
+mod nginx;
 mod peers;
 mod ports;
 mod prosody;
@@ -33,6 +34,7 @@ pub(super) fn run(machine: &Machine, files: &dyn Files) -> Findings {
     prosody::check(machine, found);
     jitsi::check(machine, found);
     haproxy::check(machine, found);
+    nginx::check(machine, found);
     proxied::check(machine, found);
     certificates::check(machine, files, found);
     certbot::check(machine, found);

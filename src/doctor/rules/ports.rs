@@ -6,6 +6,7 @@ use super::super::finding::{Findings, Fix};
 use super::super::firewall::Passes;
 use super::super::machine::Machine;
 use super::super::place::Place;
+use super::nginx;
 
 /// Ports that nothing but a gateway on this machine has to reach, and what listens there.
 const INNER: [(u16, &str); 7] = [
@@ -19,15 +20,15 @@ const INNER: [(u16, &str); 7] = [
 ];
 
 /// A TCP listener that a configuration asks for.
-pub(super) struct Listening<'a> {
+pub(super) struct Listening {
     pub(super) program: &'static str,
     pub(super) port: u16,
-    pub(super) place: &'a Place,
+    pub(super) place: Place,
     /// As it is written; empty for all addresses.
     address: String,
 }
 
-impl Listening<'_> {
+impl Listening {
     fn is_everywhere(&self) -> bool {
         ["", "*", "0.0.0.0", "::", "[::]"].contains(&self.address.as_str())
     }
@@ -39,13 +40,23 @@ impl Listening<'_> {
 }
 
 /// Listeners of the programs that take the usual ports.
-pub(super) fn listeners(machine: &Machine) -> Vec<Listening<'_>> {
+pub(super) fn listeners(machine: &Machine) -> Vec<Listening> {
     let mut found = of_haproxy(machine);
     found.extend(of_gateways(machine));
+    found.extend(
+        nginx::listens(machine)
+            .into_iter()
+            .map(|(place, address, port)| Listening {
+                program: "NGINX",
+                port,
+                place,
+                address,
+            }),
+    );
     found
 }
 
-fn of_haproxy(machine: &Machine) -> Vec<Listening<'_>> {
+fn of_haproxy(machine: &Machine) -> Vec<Listening> {
     let sections = machine.haproxy.iter().flat_map(|file| &file.sections);
     let lines = sections.flat_map(|section| &section.lines);
     let mut found = Vec::new();
@@ -58,7 +69,7 @@ fn of_haproxy(machine: &Machine) -> Vec<Listening<'_>> {
                 found.push(Listening {
                     program: "HAProxy",
                     port,
-                    place: &line.place,
+                    place: line.place.clone(),
                     address: address.trim_start_matches("ipv4@").to_owned(),
                 });
             }
@@ -67,7 +78,7 @@ fn of_haproxy(machine: &Machine) -> Vec<Listening<'_>> {
     found
 }
 
-fn of_gateways(machine: &Machine) -> Vec<Listening<'_>> {
+fn of_gateways(machine: &Machine) -> Vec<Listening> {
     let mut found = Vec::new();
     for gateway in &machine.gateways {
         let Ok(config) = &gateway.config else {
@@ -78,14 +89,14 @@ fn of_gateways(machine: &Machine) -> Vec<Listening<'_>> {
         found.extend(addresses.map(|address: &ListenAddr| Listening {
             program: "ianitor",
             port: address.port(),
-            place: &gateway.place,
+            place: gateway.place.clone(),
             address: address.0.ip().to_string(),
         }));
     }
     found
 }
 
-fn of_coturn(machine: &Machine) -> Vec<Listening<'_>> {
+fn of_coturn(machine: &Machine) -> Vec<Listening> {
     let mut found = Vec::new();
     for file in &machine.coturn {
         let off = [
@@ -113,7 +124,7 @@ fn of_coturn(machine: &Machine) -> Vec<Listening<'_>> {
             found.extend(addresses.into_iter().map(|address| Listening {
                 program: "coturn",
                 port,
-                place: &setting.place,
+                place: setting.place.clone(),
                 address,
             }));
         }
@@ -147,7 +158,7 @@ fn taken_twice(machine: &Machine, found: &mut Findings) {
                                 [[passthrough]] of ianitor"
                     .to_owned(),
             );
-            found.add("port-taken-twice", coturn.place, why, fix);
+            found.add("port-taken-twice", &coturn.place, why, fix);
         }
     }
 }

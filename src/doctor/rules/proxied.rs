@@ -5,12 +5,12 @@ use super::super::finding::{Findings, Fix};
 use super::super::machine::{Janus, Machine};
 use super::super::place::Place;
 use super::super::tree::{Seen, Tree};
-use super::{haproxy, janus};
+use super::{haproxy, janus, nginx};
 
 /// A proxy that forwards to a port of this machine or another.
-pub(super) struct Forward<'a> {
+pub(super) struct Forward {
     pub(super) proxy: &'static str,
-    pub(super) place: &'a Place,
+    pub(super) place: Place,
     pub(super) port: u16,
     /// Whether it sends `X-Forwarded-Proto`.
     pub(super) says_https: bool,
@@ -27,8 +27,9 @@ const MINUTE: u64 = 60_000;
 /// The Java client of Kurento pings once in this time.
 const KURENTO_PING: u64 = 240_000;
 
-pub(super) fn forwards(machine: &Machine) -> Vec<Forward<'_>> {
-    machine.haproxy.iter().flat_map(haproxy::forwards).collect()
+pub(super) fn forwards(machine: &Machine) -> Vec<Forward> {
+    let of_haproxy = machine.haproxy.iter().flat_map(haproxy::forwards);
+    of_haproxy.chain(nginx::forwards(machine)).collect()
 }
 
 pub(super) fn check(machine: &Machine, found: &mut Findings) {
@@ -41,7 +42,7 @@ pub(super) fn check(machine: &Machine, found: &mut Findings) {
     }
 }
 
-fn timeout(forward: &Forward<'_>, found: &mut Findings) {
+fn timeout(forward: &Forward, found: &mut Findings) {
     let [request, tunnel] = forward.lines;
     let (is_short, why, line) = match forward.port {
         5280 => (
@@ -58,7 +59,7 @@ fn timeout(forward: &Forward<'_>, found: &mut Findings) {
     };
     if is_short {
         let why = format!("{} {why}", forward.proxy);
-        found.add("proxy-timeout", forward.place, why, Fix::add(line));
+        found.add("proxy-timeout", &forward.place, why, Fix::add(line));
     }
 }
 
@@ -72,7 +73,7 @@ fn is_zero(core: Option<&Tree>, path: &[&str]) -> Option<Place> {
 }
 
 /// The WebSockets of Janus behind a proxy.
-fn websockets(janus: &Janus, forwards: &[Forward<'_>], found: &mut Findings) {
+fn websockets(janus: &Janus, forwards: &[Forward], found: &mut Findings) {
     let file = janus.file("janus.transport.websockets");
     let is_websocket = |port: u16| {
         file.is_some() && janus::listeners(janus).any(|it| it.port == port && it.is_websocket())

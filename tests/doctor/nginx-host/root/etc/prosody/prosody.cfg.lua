@@ -1,0 +1,2 @@
+modules_enabled = { "bosh" }
+VirtualHost "world.example.com"
