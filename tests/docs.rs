@@ -12,6 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use ianitor::config::{parse, reference};
+use ianitor::doctor::catalogue;
 use ianitor::signalling::presets;
 use toml::de::DeTable;
 
@@ -116,6 +117,39 @@ fn the_presets_are_what_the_program_knows() {
     assert!(
         want == got,
         "the presets in docs/messages.md are old; BLESS=1 cargo test --test docs writes them"
+    );
+}
+
+/// The findings in docs/doctor.md are made from the catalogue.
+#[test]
+fn the_findings_are_what_the_program_knows() {
+    let (begin, end) = ("<!-- findings -->\n", "<!-- end of findings -->\n");
+    let path = root().join("docs/doctor.md");
+    let page = fs::read_to_string(&path).unwrap();
+    let (before, rest) = page.split_once(begin).unwrap();
+    let (want, after) = rest.split_once(end).unwrap();
+    let mut got = String::new();
+    for (program, entries) in catalogue::ALL {
+        got += &format!("\n## {program}\n");
+        for entry in entries {
+            let (id, severity, about, source) =
+                (entry.id, entry.severity, entry.about, entry.source);
+            got += &format!("\n### {id}\n\n*{severity}.* {about}\n\nKnown by: {source}\n");
+        }
+    }
+    got += "\n";
+    if std::env::var_os("BLESS").is_some() {
+        // Whole at any moment: the other tests read it meanwhile.
+        let new = path.with_extension("new");
+        let page = format!("{before}{begin}{got}{end}{after}");
+        fs::write(&new, page)
+            .and_then(|()| fs::rename(&new, &path))
+            .unwrap();
+        return;
+    }
+    assert!(
+        want == got,
+        "the findings in docs/doctor.md are old; BLESS=1 cargo test --test docs writes them"
     );
 }
 

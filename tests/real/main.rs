@@ -29,6 +29,7 @@ mod coturn;
 mod counted;
 mod demos;
 mod deploy;
+mod doctor;
 mod drain;
 mod early;
 mod expiry;

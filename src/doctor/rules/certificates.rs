@@ -161,8 +161,8 @@ fn unreadable(machine: &Machine, files: &dyn Files, found: &mut Findings) {
     for file in &machine.coturn {
         for setting in ["cert", "pkey"].iter().filter_map(|name| file.get(name)) {
             if setting.value.starts_with("/etc/letsencrypt/") {
-                let why = "coturn runs as the user turnserver, and certbot's folder is open to root \
-                           alone: TLS does not start";
+                let why = "coturn runs as the user turnserver, and certbot's folder is open to \
+                           root alone: TLS does not start";
                 let fix = Fix::write(format!(
                     "{}=/etc/coturn/certs/{}",
                     setting.name,

@@ -3,8 +3,8 @@
 use super::super::finding::{Findings, Fix};
 use super::super::machine::{Haproxy, Machine};
 use super::super::read::haproxy::{Line, Section};
+use super::forward::Forward;
 use super::janus::{Reach, reach_of};
-use super::proxied::Forward;
 
 pub(super) fn check(machine: &Machine, found: &mut Findings) {
     for file in &machine.haproxy {

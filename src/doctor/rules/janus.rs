@@ -23,24 +23,33 @@ struct Keys {
 const HTTP: &str = "janus.transport.http";
 const WEBSOCKETS: &str = "janus.transport.websockets";
 
-/// A row for each listener.
+/// A row for each listener: switch, port, address, interface, access list, socket.
 #[rustfmt::skip]
 const LISTENERS: [Keys; 8] = [
-    keys(HTTP, "general", ["http", "port", "ip", "interface", "acl", ""], 8088),
-    keys(HTTP, "general", ["https", "secure_port", "secure_ip", "secure_interface", "acl", ""], 8089),
-    keys(HTTP, "admin", ["admin_http", "admin_port", "admin_ip", "admin_interface", "admin_acl", ""], 7088),
-    keys(HTTP, "admin", ["admin_https", "admin_secure_port", "admin_secure_ip", "admin_secure_interface", "admin_acl", ""], 7889),
-    keys(WEBSOCKETS, "general", ["ws", "ws_port", "ws_ip", "ws_interface", "ws_acl", "ws_unix"], 8188),
-    keys(WEBSOCKETS, "general", ["wss", "wss_port", "wss_ip", "wss_interface", "ws_acl", "wss_unix"], 8989),
-    keys(WEBSOCKETS, "admin", ["admin_ws", "admin_ws_port", "admin_ws_ip", "admin_ws_interface", "admin_ws_acl", "admin_ws_unix"], 7188),
-    keys(WEBSOCKETS, "admin", ["admin_wss", "admin_wss_port", "admin_wss_ip", "admin_wss_interface", "admin_ws_acl", "admin_wss_unix"], 7989),
+    keys(HTTP, "general", 8088, ["http", "port", "ip", "interface", "acl", ""]),
+    keys(HTTP, "general", 8089, ["https", "secure_port", "secure_ip", "secure_interface", "acl", ""]),
+    keys(HTTP, "admin", 7088,
+        ["admin_http", "admin_port", "admin_ip", "admin_interface", "admin_acl", ""]),
+    keys(HTTP, "admin", 7889,
+        ["admin_https", "admin_secure_port", "admin_secure_ip", "admin_secure_interface",
+         "admin_acl", ""]),
+    keys(WEBSOCKETS, "general", 8188,
+        ["ws", "ws_port", "ws_ip", "ws_interface", "ws_acl", "ws_unix"]),
+    keys(WEBSOCKETS, "general", 8989,
+        ["wss", "wss_port", "wss_ip", "wss_interface", "ws_acl", "wss_unix"]),
+    keys(WEBSOCKETS, "admin", 7188,
+        ["admin_ws", "admin_ws_port", "admin_ws_ip", "admin_ws_interface", "admin_ws_acl",
+         "admin_ws_unix"]),
+    keys(WEBSOCKETS, "admin", 7989,
+        ["admin_wss", "admin_wss_port", "admin_wss_ip", "admin_wss_interface", "admin_ws_acl",
+         "admin_wss_unix"]),
 ];
 
 const fn keys(
     file: &'static str,
     block: &'static str,
-    names: [&'static str; 6],
     default_port: u16,
+    names: [&'static str; 6],
 ) -> Keys {
     let [switch, port, ip, interface, acl, unix] = names;
     Keys {

@@ -3,6 +3,7 @@
 mod certbot;
 mod certificates;
 mod coturn;
+mod forward;
 mod gateway;
 mod haproxy;
 mod janus;

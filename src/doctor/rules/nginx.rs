@@ -4,7 +4,7 @@ use super::super::finding::{Findings, Fix};
 use super::super::machine::Machine;
 use super::super::nginx_files::place;
 use super::super::place::Place;
-use super::proxied::Forward;
+use super::forward::Forward;
 use crate::nginx::Directive;
 
 /// A directive with the blocks around it, the innermost last.

@@ -1,0 +1,20 @@
+//! The files of Prosody: no text makes the reader panic or hang, and places are in the text.
+#![no_main]
+
+use ianitor::doctor::read::lua;
+use ianitor::doctor::tree::Member;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|text: &str| {
+    let tree = lua::read(&"f.cfg.lua".into(), text);
+    members(&tree.members, text);
+});
+
+/// Every place is one of the text.
+fn members(members: &[Member], text: &str) {
+    for member in members {
+        assert!(member.place.line as usize <= text.matches('\n').count() + 1);
+        assert!(member.node.place >= member.place);
+        self::members(member.node.members(), text);
+    }
+}
