@@ -1,4 +1,5 @@
-//! JSON with comments, and the scripts of Jitsi: no text makes the reader panic or hang, and places are in the text.
+//! JSON with comments, and the scripts of Jitsi: no text makes the reader panic or hang, and places
+//! are in the text.
 #![no_main]
 
 use ianitor::doctor::read::script;

@@ -274,13 +274,13 @@ impl Gather<'_> {
         let (folder, name) = path.rsplit_once('/').unwrap_or((".", path));
         let files = self.files;
         let include = |name: &str| {
-            let path = match name.starts_with('/') {
-                true => name.to_owned(),
-                false => format!("{folder}/{name}"),
-            };
-            let bytes = files.read(&path, LARGEST)?;
+            // Others begin at the folder that Janus was started in.
+            if !name.starts_with('/') {
+                return Err(Unread::Failed);
+            }
+            let bytes = files.read(name, LARGEST)?;
             let text = String::from_utf8_lossy(&bytes).into_owned();
-            Ok((Arc::from(path), text))
+            Ok((Arc::from(name), text))
         };
         let tree = libconfig::read(file, text, &include);
         let name = name.trim_end_matches(".jcfg").to_owned();

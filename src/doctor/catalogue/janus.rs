@@ -30,9 +30,16 @@ pub(super) const ENTRIES: &[Entry] = &[
     entry(
         "janus-syntax",
         Danger,
-        "libconfig cannot read the file. Janus then looks for a file of the old kind \
-         (`janus.cfg`) and does not start; of a plugin or transport it uses the defaults, or \
-         leaves it out.",
+        "libconfig cannot read `janus.jcfg`. Janus then looks for a file of the old kind \
+         (`janus.cfg`), finds none, and does not start.",
+        "Tried with Janus 1.1.2 and libconfig 1.5.",
+    ),
+    entry(
+        "janus-file-unread",
+        Warning,
+        "libconfig cannot read a file of a plugin or transport, which then has none of its \
+         settings, or is left out. Debian's `janus.transport.mqtt.jcfg` is such a one: two of \
+         its paths have no quotes.",
         "Tried with Janus 1.1.2 and libconfig 1.5.",
     ),
     entry(

@@ -27,7 +27,8 @@ const WEBSOCKETS: &str = "janus.transport.websockets";
 #[rustfmt::skip]
 const LISTENERS: [Keys; 8] = [
     keys(HTTP, "general", 8088, ["http", "port", "ip", "interface", "acl", ""]),
-    keys(HTTP, "general", 8089, ["https", "secure_port", "secure_ip", "secure_interface", "acl", ""]),
+    keys(HTTP, "general", 8089,
+        ["https", "secure_port", "secure_ip", "secure_interface", "acl", ""]),
     keys(HTTP, "admin", 7088,
         ["admin_http", "admin_port", "admin_ip", "admin_interface", "admin_acl", ""]),
     keys(HTTP, "admin", 7889,

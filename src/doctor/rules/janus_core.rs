@@ -23,14 +23,24 @@ pub(super) fn check(machine: &Machine, found: &mut Findings) {
 }
 
 fn syntax(tree: &Tree, found: &mut Findings) {
+    let is_core = tree.file.ends_with("/janus.jcfg");
+    let (id, effect) = match is_core {
+        true => (
+            "janus-syntax",
+            "Janus cannot read this file, and does not start",
+        ),
+        false => (
+            "janus-file-unread",
+            "Janus cannot read this file, and goes on without what it sets",
+        ),
+    };
     if let Some((place, text)) = &tree.error {
-        let why =
-            format!("Janus cannot read this file and does without it or does not start: {text}");
+        let why = format!("{effect}: {text}");
         let fix = Fix::Run("correct the line, and restart Janus".to_owned());
-        found.add("janus-syntax", place, why, fix);
+        found.add(id, place, why, fix);
     }
     if let Some((place, text)) = &tree.doubt {
-        found.not_known("janus-syntax", place, text);
+        found.not_known(id, place, text);
     }
 }
 
