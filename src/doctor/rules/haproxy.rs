@@ -177,11 +177,8 @@ pub(super) fn forwards(file: &Haproxy) -> Vec<Forward> {
         .sections
         .iter()
         .any(|section| section.lines.iter().any(proto));
-    let defaults = file
-        .sections
-        .iter()
-        .filter(|it| it.head.word(0) == "defaults")
-        .last();
+    let mut sections = file.sections.iter().rev();
+    let defaults = sections.find(|it| it.head.word(0) == "defaults");
     let timeout = |section: &Section, names: [&str; 3]| {
         let places = [Some(section), defaults];
         let mut found = names.iter().flat_map(|name| {
