@@ -391,10 +391,17 @@ fn by_rewrite(
     {
         let (target, access) = target::redirect(rewrite, &to, status, &path, ctx);
         drafts.routes.retain(|route| route.path != path);
-        ctx.report.differs(
-            format!("below {path}"),
-            format!("what is below {path} is redirected"),
-        );
+        for (kind, text) in [
+            ("below", "what is below it is redirected, too"),
+            ("slash", "it is redirected itself"),
+            (
+                "query",
+                "the query goes along only where the target ends with a slash",
+            ),
+        ] {
+            ctx.report
+                .differs(format!("{kind} {path}"), format!("{path}: {text}"));
+        }
         drafts.routes.push(Route {
             hosts: hosts.to_vec(),
             path,

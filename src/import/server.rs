@@ -142,6 +142,12 @@ pub(super) fn read<'t>(
     let text = "requests for other hosts, which NGINX gave to its default server, get 404 (421 in \
                 HTTP/2), and TLS for a name without a certificate ends in the handshake";
     ctx.report.differs("other-hosts", text);
+    let text = "a path arrives in one spelling: /%61 is /a for the server, and in redirects";
+    ctx.report.differs("one-spelling", text);
+    let text = "servers get the Host as the client wrote it, where $host was lower case";
+    ctx.report.differs("host-spelling", text);
+    let text = "what has no route is 404 for every method";
+    ctx.report.differs("no-route", text);
     let text = "servers always get X-Forwarded-For, -Host, -Proto, X-Real-IP and X-Request-Id, and \
                 never those of the client";
     ctx.report.differs("forwarded-headers", text);

@@ -22,6 +22,14 @@ pub(super) fn settle(gateway: &mut Gateway, report: &mut Report) -> String {
         gateway.routes.push(nothing());
     }
     order_certificates(gateway, report);
+    for route in gateway
+        .routes
+        .iter()
+        .filter(|route| route.access.is_closed())
+    {
+        let text = format!("{} admits nobody", route.path);
+        report.differs(format!("closed {}", route.path), text);
+    }
     for _ in 0..ROUNDS {
         let written = write::write(gateway);
         let Err(problems) = config::parse(Path::new("gateway.toml"), &written.toml) else {

@@ -79,11 +79,12 @@ fn returned(
     if let Some((status, to)) = condition::redirect(answer) {
         let to = location.scope.expand(&to).unwrap_or(to);
         let led = redirect(answer, &to, status, path, ctx);
-        if let (Target::Redirect { to, .. }, false) = (&led.0, is_exact) {
-            if to.ends_with('/') && !answer.shown().contains("_uri") {
-                let text = format!("what is below {path} is put behind {to}; it was not before");
-                ctx.report.differs(format!("redirect-rest {path}"), text);
-            }
+        if let (Target::Redirect { to, .. }, false) = (&led.0, is_exact)
+            && to.ends_with('/')
+            && !answer.shown().contains("_uri")
+        {
+            let text = format!("what is below {path} is put behind {to}; it was not before");
+            ctx.report.differs(format!("redirect-rest {path}"), text);
         }
         return led;
     }
@@ -319,6 +320,10 @@ pub(super) fn to_upstream(
     if upstream.protocol.is_some_and(|word| word != "http") {
         let text = format!("below {path} the server gets no cookies (forward_cookies)");
         ctx.report.differs(format!("cookies {path}"), text);
+    }
+    if upstream.servers.len() > 1 {
+        let text = format!("below {path} a client may come to another of the servers");
+        ctx.report.differs(format!("balance {path}"), text);
     }
     let host_header = host_header(pass, path, location, ctx);
     let upstream = ctx.upstream(upstream, &pass.authority);

@@ -1,6 +1,7 @@
 //! `ianitor import nginx`: files that people have are translated, and nothing is more open than it
 //! was.
 
+mod crossplane;
 mod differential;
 mod mutations;
 mod requests;

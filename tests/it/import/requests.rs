@@ -44,6 +44,15 @@ impl Asked {
             .replace("%2E", ".")
     }
 
+    /// Whether it has a letter that is encoded without need.
+    pub(crate) fn is_encoded(&self) -> bool {
+        self.target.contains("%6")
+    }
+
+    pub(crate) fn has_query(&self) -> bool {
+        self.target.contains('?')
+    }
+
     /// Whether it has two readings.
     pub(crate) fn is_ambiguous(&self) -> bool {
         let path = self.decoded();
