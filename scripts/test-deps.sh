@@ -25,10 +25,15 @@ need pebble pebble
 need python3 python3
 # Debian's python3 has no pip for a venv without it.
 [ -e /usr/share/doc/python3-venv ] || missing="$missing python3-venv"
+need zsh zsh
+need fish fish
+need groff groff-base
 # Debian keeps these two where only root looks.
 PATH=$PATH:/usr/sbin
 need haproxy haproxy
 need nginx nginx-light
+need debootstrap debootstrap
+need ip iproute2
 [ -e /usr/lib/nginx/modules/ngx_stream_module.so ] || missing="$missing libnginx-mod-stream"
 need node nodejs
 need npm npm

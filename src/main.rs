@@ -6,9 +6,9 @@ use std::borrow::Cow;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use cli::output::{EXIT_USAGE, complain, show, without_tokens};
-use cli::{aliases, certs, check, config, doctor, import, reload, run, token, turn, upgrade};
+use cli::{aliases, certs, check, config, doctor, generate, import, reload, run, token, turn, upgrade};
 
 /// Returns memory to the system after thousands of connections have closed.
 #[global_allocator]
@@ -52,6 +52,9 @@ enum Command {
     Import(import::Import),
     /// Print the version.
     Version,
+    /// Write the man pages, and completions for bash, zsh and fish, for packages.
+    #[command(hide = true)]
+    Generate(generate::Generate),
 }
 
 fn main() -> ExitCode {
@@ -74,6 +77,7 @@ fn main() -> ExitCode {
             show(&format!("ianitor {}\n", env!("CARGO_PKG_VERSION")));
             ExitCode::SUCCESS
         }
+        Command::Generate(arguments) => generate::run(&arguments, &Arguments::command()),
     }
 }
 

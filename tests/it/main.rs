@@ -40,6 +40,7 @@ mod exposure;
 mod foreign_files;
 mod found;
 mod gathered;
+mod generated;
 mod h2_websockets;
 mod habits;
 mod hand_over;
