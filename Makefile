@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: help run test check deny bench bench-count chaos soak reliability fuzz dist
+.PHONY: help run test test-deb check deny bench bench-count chaos soak reliability fuzz dist deb
 
 help:
 	@echo 'make run    the gateway in front of a Janus on this machine (installs one if missing)'
@@ -15,6 +15,8 @@ help:
 	@echo 'make soak   the same load for SOAK (10m): what grows'
 	@echo 'make reliability  what is lost by upgrades, beside nginx, HAProxy and Caddy'
 	@echo 'make dist   the binary to install, stripped, and its debug information'
+	@echo 'make deb    the Debian package, in target/debian'
+	@echo 'make test-deb  installs, upgrades and purges the package in a Debian root (as root)'
 	@echo 'make fuzz   fuzzing, FUZZ_SECONDS (30) for each parser'
 
 run:
@@ -24,6 +26,10 @@ test:
 	scripts/test-deps.sh
 	$(CARGO) test --workspace --locked
 	$(CARGO) test --release --locked --test real
+
+# Needs root: debootstrap, chroot and namespaces.
+test-deb: deb
+	PATH=$$PATH:/usr/sbin python3 tests/deb/deb.py target/debian/ianitor_*.deb
 
 check:
 	scripts/build-deps.sh
@@ -61,3 +67,6 @@ fuzz:
 
 dist:
 	scripts/dist.sh
+
+deb:
+	scripts/deb.sh
