@@ -371,6 +371,22 @@ fn the_annotated_example_is_taken() {
 }
 
 #[test]
+fn the_file_of_the_package_is_taken_with_and_without_what_is_commented_out() {
+    let path = root().join("packaging/debian/gateway.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    // Comments have a space after their `#`.
+    let is_key = |line: &&str| line.starts_with('#') && !line.starts_with("# ") && *line != "#";
+    assert!(text.lines().filter(is_key).count() > 4);
+    let with: Vec<&str> = text
+        .lines()
+        .map(|line| if is_key(&line) { &line[1..] } else { line })
+        .collect();
+    for text in [text.clone(), with.join("\n")] {
+        parse(&path, &text).unwrap_or_else(|report| panic!("{report}\nin\n{text}"));
+    }
+}
+
+#[test]
 fn every_configuration_in_the_documentation_is_taken() {
     let (mut whole, mut parts) = (0, 0);
     for page in pages() {

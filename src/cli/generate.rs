@@ -64,7 +64,7 @@ const SECTIONS: [(&str, &[(&str, &str)]); 4] = [
                 "The control socket, where commands reach the service.",
             ),
             (
-                "/usr/share/doc/ianitor/reference.md.gz",
+                "/usr/share/doc/ianitor/reference.md",
                 "Every key of the configuration.",
             ),
         ],

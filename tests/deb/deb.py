@@ -194,4 +194,6 @@ def main(package):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2 or not Path(sys.argv[1]).is_file():
+        sys.exit("usage: deb.py PACKAGE; make deb builds one, and make test-deb runs this with it")
     main(Path(sys.argv[1]))
