@@ -62,7 +62,7 @@ fn bash_completes_commands_and_options() {
         let text = format!(
             "source {}\ncomplete -p ianitor >/dev/null\nCOMP_WORDS=({words})\n\
              COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))\n\
-             _ianitor ianitor \"${{COMP_WORDS[COMP_CWORD]}}\" \"${{COMP_WORDS[COMP_CWORD-1]}}\"\n\
+             _ianitor ianitor \"${{COMP_WORDS[COMP_CWORD]}}\" \"${{COMP_WORDS[COMP_CWORD-1]}}\" || :\n\
              printf '%s\\n' \"${{COMPREPLY[@]}}\"\n",
             script.display()
         );
