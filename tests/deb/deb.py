@@ -13,7 +13,8 @@ from pathlib import Path
 import world
 from world import CONFIG, Root, WebSocket, ask, connect, echo_server, eventually, is_alive
 
-LARGEST = 16 << 20
+# Of the program, in bytes, so that growth is noticed: it had 20.6 MB when this was written.
+LARGEST = 24 << 20
 ENABLED = "/etc/systemd/system/multi-user.target.wants/ianitor.service"
 MODES = {
     "/usr/bin/ianitor": "755 root:root",

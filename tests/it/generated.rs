@@ -60,9 +60,10 @@ fn bash_completes_commands_and_options() {
     let script = folder.path().join(BASH);
     let complete = |words: &str| {
         let text = format!(
-            "source {}\ncomplete -p ianitor >/dev/null\nCOMP_WORDS=({words})\n\
-             COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))\n\
-             _ianitor ianitor \"${{COMP_WORDS[COMP_CWORD]}}\" \"${{COMP_WORDS[COMP_CWORD-1]}}\" || :\n\
+            "source {}\ncomplete -p ianitor >/dev/null\n\
+             COMP_WORDS=({words})\nCOMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))\n\
+             word=${{COMP_WORDS[COMP_CWORD]}}\nprevious=${{COMP_WORDS[COMP_CWORD-1]}}\n\
+             _ianitor ianitor \"$word\" \"$previous\" || :\n\
              printf '%s\\n' \"${{COMPREPLY[@]}}\"\n",
             script.display()
         );
@@ -135,13 +136,13 @@ fn each_command_has_a_man_page_without_warnings() {
         names.push(format!("ianitor-{command}"));
     }
     assert!(names.len() > 8, "{names:?}");
-    names.sort();
     let written = fs::read_dir(&pages).unwrap();
     let mut written: Vec<String> = written
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     written.sort();
-    let files: Vec<String> = names.iter().map(|name| format!("{name}.1")).collect();
+    let mut files: Vec<String> = names.iter().map(|name| format!("{name}.1")).collect();
+    files.sort();
     assert_eq!(written, files);
     for file in &files {
         let path = pages.join(file);
