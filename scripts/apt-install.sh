@@ -25,7 +25,7 @@ apt-get update -q </dev/null
 apt-get install -q -y --no-install-recommends "$@" </dev/null
 
 # Debian's Janus listens on every interface with a well-known admin secret, the others on ports that are somebody else's.
-for service in janus coturn haproxy nginx; do
+for service in janus coturn haproxy nginx prometheus; do
     if [ -e "/etc/init.d/$service" ] && ! printf '%s\n' "$services_before" | grep -qxF "$service"; then
         # This knows the unit beside the script, too.
         update-rc.d "$service" disable

@@ -28,6 +28,7 @@ need python3 python3
 need zsh zsh
 need fish fish
 need groff groff-base
+need promtool prometheus
 # Debian keeps these two where only root looks.
 PATH=$PATH:/usr/sbin
 need haproxy haproxy

@@ -129,7 +129,7 @@ fn admit(stream: TcpStream, free: &Arc<Semaphore>, board: &Arc<Board>) {
 async fn serve(stream: TcpStream, board: Arc<Board>) -> hyper::Result<()> {
     let service = service_fn(move |request: Request<Incoming>| {
         let response = match hosts::are_known(&request, &board.snapshot().status_hosts) {
-            true => answer(request.method(), request.uri().path(), &board),
+            true => answer(&request, &board),
             false => text(StatusCode::MISDIRECTED_REQUEST, hosts::UNKNOWN),
         };
         std::future::ready(Ok::<_, Infallible>(response))
@@ -148,7 +148,8 @@ async fn serve(stream: TcpStream, board: Arc<Board>) -> hyper::Result<()> {
 
 const TEXT: &str = "text/plain; charset=utf-8";
 
-fn answer(method: &Method, path: &str, board: &Board) -> Response<Full<Bytes>> {
+fn answer<B>(request: &Request<B>, board: &Board) -> Response<Full<Bytes>> {
+    let method = request.method();
     if method != Method::GET && method != Method::HEAD {
         let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
         response
@@ -156,14 +157,13 @@ fn answer(method: &Method, path: &str, board: &Board) -> Response<Full<Bytes>> {
             .insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
         return response;
     }
-    match path {
+    match request.uri().path() {
         "/healthz" => text(StatusCode::OK, "ok\n"),
         "/readyz" => readiness(board),
-        "/metrics" => respond(
-            StatusCode::OK,
-            metrics::CONTENT_TYPE,
-            metrics::encode(board),
-        ),
+        "/metrics" => {
+            let (kind, numbers) = metrics::encode_for(request.headers(), board);
+            respond(StatusCode::OK, kind, numbers)
+        }
         "/" => page_for_people(board),
         _ => text(
             StatusCode::NOT_FOUND,

@@ -69,6 +69,7 @@ mod message_rates;
 mod message_rules;
 mod message_tokens;
 mod metrics;
+mod monitoring;
 mod name_lookups;
 mod ordered;
 mod origins;

@@ -146,6 +146,14 @@ fn the_documentation_has_every_series_with_its_labels() {
         families,
         documented.keys().cloned().collect::<BTreeSet<_>>()
     );
+    // A query names the parts of a histogram.
+    let histogram = ["_bucket", "_count", "_sum"];
+    for name in super::monitoring::named() {
+        let whole = histogram.iter().find_map(|part| name.strip_suffix(part));
+        let has = |name: &str| served.contains_key(name) || rare.contains(name);
+        let exists = has(&name) || whole.is_some_and(has);
+        assert!(exists, "{name} of an alert or the dashboard does not exist");
+    }
     for (name, labels) in served {
         assert_eq!(Some(&labels), documented.get(&name), "{name}");
     }

@@ -4,12 +4,14 @@ mod certificates;
 mod family;
 mod health;
 mod messages;
+mod old_text;
 mod overload;
 mod retries;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
+use http::HeaderMap;
 use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
 
@@ -23,10 +25,19 @@ use crate::telemetry::panics;
 use crate::token::issuer::Issuer;
 
 /// The media type.
-pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// All metrics, with their media type, in the text form that the scraper knows.
+pub(super) fn encode_for(scraper: &HeaderMap, board: &Board) -> (&'static str, String) {
+    let text = encode(board);
+    match old_text::is_wanted(scraper) {
+        true => (old_text::CONTENT_TYPE, old_text::from_openmetrics(&text)),
+        false => (CONTENT_TYPE, text),
+    }
+}
 
 /// All metrics in text form.
-pub(super) fn encode(board: &Board) -> String {
+fn encode(board: &Board) -> String {
     let mut out = String::with_capacity(32 * 1024);
     let mut registry = Registry::with_prefix("ianitor");
     registry.register_collector(Box::new(Scrape(Numbers::of(board))));

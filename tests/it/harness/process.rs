@@ -145,12 +145,20 @@ impl GatewayProcess {
     /// What its status listener answers at `/metrics`.
     #[track_caller]
     pub(crate) fn metrics(&self) -> String {
+        let answer = self.ask_status("/metrics", "");
+        answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+    }
+
+    /// A whole answer of its status listener. `fields` are more lines of the request's head.
+    #[track_caller]
+    pub(crate) fn ask_status(&self, path: &str, fields: &str) -> String {
         let mut stream = TcpStream::connect(self.status()).unwrap();
-        let request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{fields}Connection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
-        answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+        answer
     }
 
     pub(crate) fn dial(&self) -> Dial {
