@@ -8,7 +8,9 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use cli::output::{EXIT_USAGE, complain, show, without_tokens};
-use cli::{aliases, certs, check, config, doctor, generate, import, reload, run, token, turn, upgrade};
+use cli::{
+    aliases, certs, check, config, doctor, generate, import, reload, run, token, turn, upgrade,
+};
 
 /// Returns memory to the system after thousands of connections have closed.
 #[global_allocator]

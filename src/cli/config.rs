@@ -24,7 +24,10 @@ pub(crate) fn run(arguments: &Config) -> ExitCode {
 
 fn execute(arguments: &Config) -> Result<ExitCode, CliError> {
     let loaded = config::effective(arguments.config.path());
-    let (loaded, effective) = loaded.map_err(|error| (EXIT_CONFIG, with_hint(arguments.config.path(), error.to_string())))?;
+    let (loaded, effective) = loaded.map_err(|error| {
+        let text = with_hint(arguments.config.path(), error.to_string());
+        (EXIT_CONFIG, text)
+    })?;
     for warning in loaded.warnings.problems() {
         complain(&format!("warning: {warning}\n"));
     }
