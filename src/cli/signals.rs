@@ -23,16 +23,22 @@ impl Signals {
         })
     }
 
-    /// Waits for a signal that stops the gateway.
-    pub(super) async fn stop(&mut self) {
+    /// Waits for a signal that stops the gateway. `successor` is the process that has replaced
+    /// this one.
+    pub(super) async fn stop(&mut self, successor: Option<u32>) {
         loop {
-            tokio::select! {
+            let signal = tokio::select! {
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
-                _ = self.upgrade.recv() => {
-                    tracing::warn!("SIGUSR2 is ignored: this process is draining");
-                }
-                () = self.ignored.log_next() => {}
+                _ = self.hangup.recv() => "SIGHUP",
+                _ = self.upgrade.recv() => "SIGUSR2",
+                () = self.ignored.log_next() => continue,
+            };
+            match successor {
+                Some(pid) => tracing::warn!(
+                    "{signal} is ignored: this process has been replaced; process {pid} takes it"
+                ),
+                None => tracing::warn!("{signal} is ignored: this process is draining"),
             }
         }
     }

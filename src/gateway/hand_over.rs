@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::handed::{Early, Late, Sessions};
+use super::handed::{Early, Late, Sessions, Update};
 use super::running::Running;
 use super::status::STATUS;
 use crate::auth;
@@ -96,6 +96,36 @@ impl HandOver {
     /// The sessions that change since [`HandOver::late`].
     pub fn changes(self) -> mpsc::UnboundedReceiver<Sessions> {
         self.changes
+    }
+
+    /// What this process learns of sessions from the one that it has replaced itself, and passes
+    /// on.
+    pub fn passed_on(&self) -> mpsc::UnboundedSender<Sessions> {
+        self.sender.clone()
+    }
+
+    /// The next change that the new process has to know of.
+    pub async fn next_update(&mut self) -> Update {
+        let challenges = &self.shared.challenges;
+        tokio::select! {
+            // This value has a sender too, so that the channel stays open.
+            Some(sessions) = self.changes.recv() => Update::Sessions(sessions),
+            () = challenges.changed() => Update::Challenges(challenges.hand_over()),
+        }
+    }
+
+    /// The workers accept nothing for now: the new process does.
+    pub fn pause(&self) {
+        for worker in &self.workers {
+            worker.send(Command::Pause);
+        }
+    }
+
+    /// They accept again: the new process has ended.
+    pub fn resume(&self) {
+        for worker in &self.workers {
+            worker.send(Command::Resume);
+        }
     }
 
     /// Duplicates of all listening sockets.

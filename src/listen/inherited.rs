@@ -73,12 +73,19 @@ impl std::fmt::Display for Label {
 /// Why the process cannot use what it was started with.
 #[derive(Debug, thiserror::Error)]
 pub enum InheritError {
-    /// `LISTEN_FDS` has no usable number.
+    /// A variable has no usable number.
     #[error(
-        "the environment's LISTEN_FDS is {0:?}, and not a number of descriptors up to {LIMIT}; \
-         unset it, or start the gateway by a socket unit of systemd"
+        "the environment's {variable} is {text:?}, and not a number up to {most}; unset \
+         it, or start the gateway by a socket unit of systemd"
     )]
-    Number(String),
+    Number {
+        /// The variable.
+        variable: &'static str,
+        /// What it is.
+        text: String,
+        /// The greatest number that it may be.
+        most: usize,
+    },
     /// A descriptor is not a listening socket.
     #[error(
         "LISTEN_FDS hands over {label}, which is {what}, and not a socket that listens for TCP or \
@@ -104,6 +111,20 @@ pub enum InheritError {
     },
 }
 
+/// The number in a variable of the environment; `default` without it.
+fn number(variable: &'static str, most: usize, default: usize) -> Result<usize, InheritError> {
+    let Some(text) = env::var_os(variable) else {
+        return Ok(default);
+    };
+    let number = text.to_str().and_then(|text| text.parse().ok());
+    let number = number.filter(|number| *number <= most);
+    number.ok_or_else(|| InheritError::Number {
+        variable,
+        text: text.display().to_string(),
+        most,
+    })
+}
+
 impl Inherited {
     /// Takes the sockets that the environment describes. To be called once, before there are other
     /// threads: the variables are removed from the environment.
@@ -111,23 +132,20 @@ impl Inherited {
     /// # Errors
     /// Every descriptor that is not a listening socket.
     pub fn from_environment() -> Result<Self, Vec<InheritError>> {
-        let count = match env::var_os("LISTEN_FDS") {
-            None => return Ok(Self::default()),
-            Some(text) => text
-                .into_string()
-                .map_err(|text| text.display().to_string()),
-        };
+        if env::var_os("LISTEN_FDS").is_none() {
+            return Ok(Self::default());
+        }
         let pid = env::var("LISTEN_PID").unwrap_or_default();
         let is_ours = pid.is_empty() || pid.parse() == Ok(std::process::id());
-        let is_plausible = |text: &String| text.parse().is_ok_and(|count: usize| count <= LIMIT);
-        match count {
-            Ok(text) if is_plausible(&text) => {}
-            Ok(text) | Err(text) if is_ours => return Err(vec![InheritError::Number(text)]),
-            Ok(_) | Err(_) => {}
-        }
+        let numbers = number("LISTEN_FDS", LIMIT, 0).and_then(|_| {
+            // So that the last descriptor has a number, too.
+            number("LISTEN_FDS_FIRST_FD", i32::MAX as usize - LIMIT, FIRST)
+        });
+        let first = match numbers {
+            Err(error) if is_ours => return Err(vec![error]),
+            numbers => numbers.unwrap_or(FIRST),
+        };
         let names = env::var("LISTEN_FDNAMES").unwrap_or_default();
-        let first = env::var("LISTEN_FDS_FIRST_FD").ok();
-        let first = first.and_then(|first| first.parse().ok()).unwrap_or(FIRST);
         let mut all = ListenFd::from_env();
         let names: Vec<&str> = names.split(':').collect();
         let (mut inherited, mut errors) = (Self::default(), Vec::new());

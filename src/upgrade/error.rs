@@ -28,6 +28,11 @@ pub enum UpgradeError {
     /// It has ended without a word.
     #[error("the new process has ended before it was ready ({0}); its last log lines say why")]
     Ended(ExitStatus),
+    /// It has ended when it had been ready for a moment.
+    #[error(
+        "the new process has ended at once, though it was ready ({0}); its last log lines say why"
+    )]
+    EndedAtOnce(ExitStatus),
     /// It has closed the channel, and goes on.
     #[error("the new process broke the upgrade off, and was killed; its last log lines say why")]
     BrokeOff,

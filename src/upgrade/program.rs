@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -56,9 +56,9 @@ impl Program {
             },
         };
         let failed = |error| UpgradeError::Start(path.clone(), error);
-        let head = head(&path).map_err(failed)?;
-        let own = head_of_this().map_err(failed)?;
-        match no_program(&head, &own) {
+        let heads = readable(head(&path)).map_err(failed)?;
+        let heads = heads.zip(readable(head_of_this()).map_err(failed)?);
+        match heads.and_then(|(head, own)| no_program(&head, &own)) {
             Some(why) => Err(UpgradeError::NoProgram { path, why }),
             None => Ok(path),
         }
@@ -86,6 +86,15 @@ fn head(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut head = Vec::new();
     File::open(path)?.take(HEAD as u64).read_to_end(&mut head)?;
     Ok(head)
+}
+
+/// Nothing for a file that may be executed and not read, as one with mode 0711: the kernel looks at
+/// it instead.
+fn readable<T>(read: std::io::Result<T>) -> std::io::Result<Option<T>> {
+    match read {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(None),
+        read => read.map(Some),
+    }
 }
 
 fn head_of_this() -> std::io::Result<Vec<u8>> {
@@ -121,6 +130,14 @@ mod tests {
         for damaged in [&b""[..], b"\x7fELF", b"echo no program", &own[..10]] {
             assert!(no_program(damaged, &own).is_some_and(|why| why.contains("damaged")));
         }
+    }
+
+    #[test]
+    fn a_program_that_may_not_be_read_is_left_to_the_kernel() {
+        let denied = || Err::<(), _>(ErrorKind::PermissionDenied.into());
+        assert_eq!(readable(denied()).unwrap(), None);
+        assert!(readable(Err::<(), _>(ErrorKind::NotFound.into())).is_err());
+        assert_eq!(readable(Ok(1)).unwrap(), Some(1));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdStream;
-use std::process::Command as StdCommand;
+use std::process::{Command as StdCommand, ExitStatus};
 use std::time::Duration;
 
 use command_fds::{CommandFdExt as _, FdMapping};
@@ -189,6 +189,21 @@ impl Successor {
         if let Err(error) = self.child.kill().await {
             tracing::warn!(%error, "the new process could not be killed");
         }
+    }
+
+    /// Waits until it has ended, and returns how.
+    ///
+    /// # Errors
+    /// That the system does not say how.
+    pub async fn ended_by(&mut self) -> io::Result<ExitStatus> {
+        let status = self.child.wait().await;
+        self.has_ended = true;
+        status
+    }
+
+    /// Whether [`Successor::wait`] has seen its end.
+    pub fn has_ended(&self) -> bool {
+        self.has_ended
     }
 
     /// Resolves once, when it has ended.

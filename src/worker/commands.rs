@@ -52,6 +52,10 @@ pub enum Command {
     Tokens(oneshot::Sender<Vec<HandedToken>>),
     /// Hand out duplicates of the listening sockets.
     Share(oneshot::Sender<io::Result<Vec<SharedSocket>>>),
+    /// Accept no connections for now, and keep the listening sockets.
+    Pause,
+    /// Accept connections again.
+    Resume,
     /// Accept no more connections, and close the open ones in the course of these times.
     Drain(DrainTimes),
     /// Close the tunnels.

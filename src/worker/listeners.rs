@@ -20,6 +20,8 @@ pub(super) struct Listeners {
     worker: Rc<Worker>,
     peers: Rc<Peers>,
     open: HashMap<ListenerKey, Vec<Open>>,
+    /// Sockets that accept nothing while another process shows that it works.
+    paused: Vec<SharedSocket>,
 }
 
 /// A socket that accepts until this is dropped.
@@ -36,6 +38,7 @@ impl Listeners {
             worker,
             peers: Rc::new(peers),
             open: HashMap::new(),
+            paused: Vec::new(),
         }
     }
 
@@ -84,6 +87,30 @@ impl Listeners {
             }
         }
         Ok(all)
+    }
+
+    /// Accepts nothing for now. The sockets stay open: what is queued on them is not reset.
+    pub(super) fn pause(&mut self) -> io::Result<()> {
+        let sockets = self.share()?;
+        self.paused.extend(sockets);
+        self.keep(&[]);
+        Ok(())
+    }
+
+    /// Accepts again after [`Listeners::pause`].
+    pub(super) fn resume(&mut self) -> io::Result<()> {
+        let sockets = self.paused.drain(..).map(|paused| ListenerSocket {
+            key: paused.key,
+            socket: paused.socket.into(),
+        });
+        let sockets = sockets.collect();
+        self.open(sockets)
+    }
+
+    /// Closes all listeners.
+    pub(super) fn close(&mut self) {
+        self.paused.clear();
+        self.keep(&[]);
     }
 
     /// Closes all listeners but these.

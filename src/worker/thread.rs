@@ -156,8 +156,10 @@ async fn run(setup: Setup, mut inbox: mpsc::UnboundedReceiver<Command>) {
                 let _ = reply.send(tokens);
             }
             Command::Share(reply) => _ = reply.send(listeners.share()),
+            Command::Pause => log(listeners.pause()),
+            Command::Resume => log(listeners.resume()),
             Command::Drain(times) => {
-                listeners.keep(&[]);
+                listeners.close();
                 caught(|| worker.drain(times));
             }
             Command::CloseTunnels => {
@@ -167,4 +169,10 @@ async fn run(setup: Setup, mut inbox: mpsc::UnboundedReceiver<Command>) {
         }
     }
     worker.access.set_stopping();
+}
+
+fn log(outcome: io::Result<()>) {
+    if let Err(error) = outcome {
+        tracing::error!(%error, "a worker could not stop accepting, or begin again");
+    }
 }

@@ -263,6 +263,19 @@ fn each_request_of_the_admin_api_has_a_line_in_the_file_of_that_moment() {
 }
 
 #[test]
+fn an_audit_log_on_a_full_disk_holds_up_no_message() {
+    let audited = Audited::new();
+    let config = audited.config().log("audit = \"/dev/full\"");
+    let gateway = TestGateway::start(&config);
+    let mut admin = Audited::open(&gateway, "/admin", "carol");
+    for number in 0..200 {
+        let transaction = number.to_string();
+        let answer = admin.ask(&json!({"janus": "ping", "transaction": transaction}));
+        assert_eq!(answer["transaction"], transaction, "{answer}");
+    }
+}
+
+#[test]
 fn a_websocket_that_was_closed_for_its_messages_says_why_in_the_access_log() {
     let audited = Audited::new();
     let gateway = TestGateway::start(&audited.config());

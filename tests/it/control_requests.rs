@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::control::{Place, ianitor, post, response, said};
 use crate::harness::process::GatewayProcess;
-use crate::harness::{Config, eventually};
+use crate::harness::{Config, DEADLINE, eventually};
 
 /// As many renewals may wait.
 const RENEWALS: usize = 32;
@@ -139,6 +139,33 @@ fn a_client_that_has_closed_its_own_side_is_answered() {
 }
 
 /// Sends a request and returns the status line of the answer.
+/// Half of the places are taken by clients that say nothing, or half of a request.
+#[test]
+fn clients_that_send_nothing_or_half_a_request_hold_up_nothing() {
+    let place = Place::new();
+    let gateway = GatewayProcess::start(&place.config());
+    let connect = |number| {
+        let mut stream = UnixStream::connect(place.socket()).unwrap();
+        if number % 2 == 0 {
+            stream.write_all(b"POST /v1/reload HTTP/1.1\r\nHo").unwrap();
+        }
+        stream
+    };
+    let mut silent: Vec<UnixStream> = (0..RENEWALS / 2).map(connect).collect();
+    let mut client = gateway.dial().h1();
+    for _ in 0..3 {
+        assert_eq!(client.get("/").status(), 200);
+        let config = gateway.config_path();
+        said(&ianitor(&config, &["reload"]).output().unwrap(), 0);
+    }
+    // They are closed after their time.
+    for stream in &mut silent {
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        stream.read_to_end(&mut Vec::new()).unwrap();
+    }
+    assert_eq!(client.get("/").status(), 200);
+}
+
 fn status_line(socket: &Path, request: &[u8]) -> String {
     let mut stream = UnixStream::connect(socket).unwrap();
     stream.write_all(request).unwrap();

@@ -141,14 +141,18 @@ fn signals_that_mean_something_to_other_servers_are_ignored_with_a_warning() {
     gateway.signal(Signal::TERM);
     gateway.event("draining");
     let so_far = gateway.events().len();
-    gateway.signal(Signal::QUIT);
-    eventually("the signal is ignored", || {
-        let events = gateway.events();
-        let later = events.iter().skip(so_far);
-        later
-            .into_iter()
-            .any(|line| line.contains("SIGQUIT is ignored"))
-    });
+    for (signal, name) in [
+        (Signal::QUIT, "SIGQUIT is ignored"),
+        (Signal::HUP, "SIGHUP is ignored: this process is draining"),
+        (Signal::USR2, "SIGUSR2 is ignored: this process is draining"),
+    ] {
+        gateway.signal(signal);
+        eventually(name, || {
+            let events = gateway.events();
+            let mut later = events.iter().skip(so_far);
+            later.any(|line| line.contains(name))
+        });
+    }
     gateway.signal(Signal::TERM);
     assert_eq!(gateway.ended().code(), Some(1));
 }

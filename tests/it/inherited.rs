@@ -121,11 +121,11 @@ fn closed_and_too_many_descriptors_are_refused() {
         ("1", "descriptor 3, which is closed"),
         (
             "100000",
-            "LISTEN_FDS is \"100000\", and not a number of descriptors",
+            "LISTEN_FDS is \"100000\", and not a number up to 4096",
         ),
         (
             "many",
-            "LISTEN_FDS is \"many\", and not a number of descriptors",
+            "LISTEN_FDS is \"many\", and not a number up to 4096",
         ),
     ] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ianitor"));
@@ -133,6 +133,15 @@ fn closed_and_too_many_descriptors_are_refused() {
         let mut gateway = GatewayProcess::spawn_by(command, &config);
         assert_eq!(gateway.ended().code(), Some(78), "{count}");
         gateway.event(said);
+    }
+    for first in ["18446744073709551615", "2147483647", "-5", "three", ""] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ianitor"));
+        command
+            .envs([("LISTEN_FDS", "2"), ("LISTEN_FDS_FIRST_FD", first)])
+            .env_remove("LISTEN_PID");
+        let mut gateway = GatewayProcess::spawn_by(command, &config);
+        assert_eq!(gateway.ended().code(), Some(78), "{first}");
+        gateway.event(&format!("LISTEN_FDS_FIRST_FD is {first:?}, and not"));
     }
     // What is for another process is left alone.
     let mut command = Command::new(env!("CARGO_BIN_EXE_ianitor"));

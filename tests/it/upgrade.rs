@@ -120,15 +120,16 @@ fn a_second_upgrade_works_while_an_old_process_still_drains() {
     eventually("both old processes are reported", || {
         gateway.metrics().contains("ianitor_older_processes 2\n")
     });
-    // Each drains for itself.
+    // The second one passes on what changes in the first one.
     drop(second);
-    eventually("the second process has ended", || {
-        test_kill_process(processes[0]).is_err()
-    });
+    gateway.event("stays while an older one drains");
     is_alive(&mut first);
     is_alive(&mut third);
     drop(first);
     assert_eq!(gateway.ended().code(), Some(0));
+    eventually("the second process has ended", || {
+        test_kill_process(processes[0]).is_err()
+    });
     is_alive(&mut third);
     // SIGTERM to the new process ends it as ever.
     kill_process(processes[1], Signal::TERM).unwrap();
@@ -155,6 +156,15 @@ fn tunnels_of_an_old_process_end_after_drain_tunnels_or_at_a_signal() {
     let mut closed = tunnel(&gateway.dial());
     gateway.upgrade();
     gateway.event("upgraded: the new process accepts connections");
+    is_alive(&mut closed);
+    let new = gateway.replaced_by()[0];
+    for (signal, name) in [(Signal::HUP, "SIGHUP"), (Signal::USR2, "SIGUSR2")] {
+        gateway.signal(signal);
+        let said = gateway.event(&format!(
+            "{name} is ignored: this process has been replaced"
+        ));
+        assert!(said.contains(&format!("process {new}")), "{said}");
+    }
     is_alive(&mut closed);
     gateway.signal(Signal::TERM);
     assert_eq!(closed.wire.frame().unwrap().close().0, 1001);

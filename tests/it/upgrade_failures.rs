@@ -101,6 +101,51 @@ fn a_program_that_ends_or_hangs_is_given_up() {
     assert!(said.contains("broke the upgrade off"), "{said}");
 }
 
+/// A library with which a process ends as soon as it says that it is ready.
+fn fault(folder: &Path) -> PathBuf {
+    let (source, library) = (folder.join("fault.c"), folder.join("fault.so"));
+    let text = "#define _GNU_SOURCE\n#include <dlfcn.h>\n#include <string.h>\n#include <unistd.h>\n\
+        ssize_t write(int fd, const void *text, size_t size) {\n\
+        if (memmem(text, size, \"ready: this process\", 19)) _exit(9);\n\
+        ssize_t (*next)(int, const void *, size_t) = dlsym(RTLD_NEXT, \"write\");\n\
+        return next(fd, text, size);\n}\n";
+    fs::write(&source, text).unwrap();
+    let mut command = Command::new("cc");
+    command.args(["-shared", "-fPIC", "-o"]).arg(&library);
+    assert!(command.arg(source).arg("-ldl").status().unwrap().success());
+    library
+}
+
+#[test]
+fn a_program_that_ends_as_soon_as_it_is_ready_leaves_the_old_process_in_place() {
+    let place = Replaceable::start();
+    let library = fault(place.folder.path());
+    place.replace(format!(
+        "#!/bin/sh\nLD_PRELOAD={} exec {} \"$@\"\n",
+        library.display(),
+        env!("CARGO_BIN_EXE_ianitor")
+    ));
+    let mut kept = place.gateway.dial().h1();
+    assert_eq!(kept.get("/").status(), 200);
+    for _ in 0..2 {
+        let said = place.fails(&[]);
+        assert!(
+            said.contains("ended at once, though it was ready"),
+            "{said}"
+        );
+        assert!(said.contains("exit status: 9"), "{said}");
+        assert_eq!(kept.get("/").status(), 200);
+    }
+    // Commands reach the old process as before.
+    let mut reload = Command::new(env!("CARGO_BIN_EXE_ianitor"));
+    let config = place.gateway.config_path();
+    let output = reload.args(["reload", "--config"]).arg(config).output();
+    assert!(output.as_ref().unwrap().status.success(), "{output:?}");
+    fs::remove_file(place.program()).unwrap();
+    symlink(env!("CARGO_BIN_EXE_ianitor"), place.program()).unwrap();
+    place.gateway.upgrade();
+}
+
 #[test]
 fn a_configuration_that_is_wrong_leaves_the_old_process_in_place() {
     let upstream = Upstream::ok();

@@ -41,26 +41,43 @@ fn exchange(gateway: &GatewayProcess, subject: &str, method: &str, target: &str)
     client.answer()
 }
 
-#[test]
-fn resources_stay_whose_they_are_also_those_that_the_old_process_creates_later() {
-    let waits = Arc::new(Mutex::new(()));
-    let upstream = whip(&waits);
-    let config = Config::new()
+fn callers(upstream: &Upstream) -> Config {
+    Config::new()
         .table(&format!(
             "[upstreams.whip]\nservers = [\"{}\"]\nprotocol = \"whip\"",
             upstream.url()
         ))
         .table(&staff::issuer(""))
         .table("[policies.callers]\nissuers = [\"staff\"]")
-        .route_with("/whip", "whip", "policy = \"callers\"");
-    let gateway = GatewayProcess::start(&config);
+        .route_with("/whip", "whip", "policy = \"callers\"")
+}
+
+#[test]
+fn resources_stay_whose_they_are_also_those_that_the_old_process_creates_later() {
+    created_later(|gateway| gateway.upgrade());
+}
+
+/// The process between the two has nothing else to do.
+#[test]
+fn two_upgrades_later_that_is_still_so() {
+    created_later(|gateway| {
+        gateway.upgrade();
+        gateway.upgrade();
+        gateway.event("stays while an older one drains");
+    });
+}
+
+fn created_later(upgrade: impl Fn(&GatewayProcess)) {
+    let waits = Arc::new(Mutex::new(()));
+    let upstream = whip(&waits);
+    let gateway = GatewayProcess::start(&callers(&upstream));
     assert_eq!(exchange(&gateway, "alice", "POST", "/whip").status(), 201);
     // One more offer is under way while the gateway is upgraded.
     let held = waits.lock().unwrap();
     let mut late = gateway.dial().h1();
     request(&mut late, "alice", "POST", "/whip", "2");
     eventually("the server has both offers", || upstream.heads().len() == 2);
-    gateway.upgrade();
+    upgrade(&gateway);
     drop(held);
     assert_eq!(late.answer().status(), 201);
     for resource in ["/whip/r1", "/whip/r2"] {

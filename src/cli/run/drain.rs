@@ -33,7 +33,7 @@ pub(super) async fn drain(
         loop {
             tokio::select! {
                 closed = &mut drained => break Some(closed),
-                () = signals.stop() => break None,
+                () = signals.stop(None) => break None,
                 () = beat.next() => beat::report("draining", &running),
             }
         }

@@ -292,7 +292,10 @@ async fn serve(
             new = upgrade.ready() => if let Some(new) = new {
                 return replaced(running, control, signals, new, older).await;
             },
-            update = next_update(&mut older) => running.take_update(update),
+            update = next_update(&mut older) => {
+                upgrade.pass_on(update.as_ref());
+                running.take_update(update);
+            }
             _ = signals.terminate.recv() => break,
             _ = signals.interrupt.recv() => break,
             () = signals.ignored.log_next() => {}

@@ -45,12 +45,13 @@ pub(super) async fn replaced(
     let mut draining = running.begin_replaced();
     // Only a name for people.
     let _ = std::fs::write("/proc/self/comm", NAME);
-    if let Some(pid) = successor.pid() {
+    let pid = successor.pid();
+    if let Some(pid) = pid {
         systemd::hand_over(pid);
     }
     tracing::info!(
         pid = std::process::id(),
-        successor = successor.pid(),
+        successor = pid,
         connections = running.connections(),
         "upgraded: the new process accepts connections, and this one drains; SIGTERM to it closes \
          its connections"
@@ -60,14 +61,23 @@ pub(super) async fn replaced(
     let mut report = interval(REPORT);
     let mut sessions = interval(SESSIONS);
     let challenges = Arc::clone(running.challenges());
+    let mut is_relay = false;
     let closed = loop {
         // What the new process receives; nothing if it has ended.
         let update = tokio::select! {
             _ = look.tick() => match draining.advance(&running) {
-                Some(closed) => break Some(closed),
-                None => continue,
+                Some(closed) if older.is_none() || successor.has_ended() => break Some(closed),
+                Some(_) if !is_relay => {
+                    is_relay = true;
+                    tracing::info!(
+                        "this process has no connections any more, and stays while an older one \
+                         drains: it passes on what changes there"
+                    );
+                    continue;
+                }
+                Some(_) | None => continue,
             },
-            () = signals.stop() => break None,
+            () = signals.stop(successor.pid()) => break None,
             _ = files.tick() => {
                 let _ = caught_in(running.follow_files()).await;
                 continue;

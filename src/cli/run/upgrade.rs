@@ -1,12 +1,12 @@
 //! An upgrade in place, from the request to the new process that is ready.
 
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use http::StatusCode;
 use ianitor::control::{CallError, CallResult, Control, Reply};
-use ianitor::gateway::{HandOver, Running, Sessions};
+use ianitor::gateway::{HandOver, Running, Sessions, Update};
 use ianitor::listen;
 use ianitor::telemetry::Chain;
 use ianitor::upgrade::{HandedSocket, Program, Successor, UpgradeError};
@@ -16,6 +16,9 @@ use tokio::time::timeout;
 
 /// How long a new process may take until it is ready, where the request does not say.
 const WAIT: Duration = Duration::from_secs(60);
+
+/// How long a new process has to live before this one gives up its listening sockets.
+const SETTLING: Duration = Duration::from_secs(1);
 
 /// The name of a control socket whose file the gateway removes at its end.
 pub(super) const CONTROL: &str = "control";
@@ -44,6 +47,8 @@ pub(super) struct Replacement {
 struct UnderWay {
     work: Pin<Box<dyn Future<Output = Result<Replacement, UpgradeError>>>>,
     reply: Option<Reply>,
+    /// For sessions of the process that this one has replaced.
+    passed_on: Option<mpsc::UnboundedSender<Sessions>>,
 }
 
 impl Upgrade {
@@ -85,9 +90,20 @@ impl Upgrade {
         });
         let (program, wait) = (self.program.clone(), wait.unwrap_or(WAIT));
         self.under_way = Some(UnderWay {
+            passed_on: handed.as_ref().ok().map(|handed| handed.0.passed_on()),
             work: Box::pin(upgrade(program, handed, wait)),
             reply,
         });
+    }
+
+    /// Passes on to the new process what the one says that this one has replaced.
+    pub(super) fn pass_on(&self, update: Option<&Update>) {
+        let to = self.under_way.as_ref();
+        let to = to.and_then(|under_way| under_way.passed_on.as_ref());
+        if let (Some(to), Some(Update::Sessions(sessions))) = (to, update) {
+            // The upgrade may have failed just now.
+            let _ = to.send(sessions.clone());
+        }
     }
 
     /// Waits for the new process. While there is no upgrade, it never ends; after one that has
@@ -168,11 +184,31 @@ async fn upgrade(
         successor.commit(&hand_over.late().await).await
     };
     match timeout(wait, ready).await {
-        Ok(outcome) => outcome.map(|()| Replacement {
-            successor,
-            changes: hand_over.changes(),
-        }),
-        Err(_) => Err(UpgradeError::Late(wait)),
+        Ok(outcome) => outcome?,
+        Err(_) => return Err(UpgradeError::Late(wait)),
+    }
+    settle(&mut successor, &mut hand_over).await?;
+    Ok(Replacement {
+        successor,
+        changes: hand_over.changes(),
+    })
+}
+
+/// Lets the new process accept alone, and keeps the listening sockets for a moment: if it ends, this
+/// one accepts again, also what is queued meanwhile.
+async fn settle(successor: &mut Successor, hand_over: &mut HandOver) -> Result<(), UpgradeError> {
+    hand_over.pause();
+    let mut settled = pin!(tokio::time::sleep(SETTLING));
+    loop {
+        let update = tokio::select! {
+            () = &mut settled => return Ok(()),
+            status = successor.ended_by() => {
+                hand_over.resume();
+                return Err(status.map_or(UpgradeError::BrokeOff, UpgradeError::EndedAtOnce));
+            }
+            update = hand_over.next_update() => update,
+        };
+        successor.tell(&update).await;
     }
 }
 
