@@ -114,7 +114,7 @@ impl<'t> Scope<'t> {
                 }
                 "auth_basic" | "auth_request" => self.read_login(directive, report),
                 "auth_basic_user_file" | "auth_request_set" => {
-                    let text = "not moved: the routes that it was for are closed";
+                    let text = "not moved, as what it belongs to";
                     report.note(directive, Outcome::NeedsYou, text);
                 }
                 "internal" | "limit_except" => {
