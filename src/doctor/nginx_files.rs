@@ -18,6 +18,17 @@ pub(super) struct Reader<'a> {
     pub(super) read: RefCell<Vec<(String, Result<(), Unread>)>>,
 }
 
+impl Reader<'_> {
+    /// The names in a folder. One that cannot be read is remembered: what it holds is not known.
+    fn names(&self, folder: &str) -> Vec<String> {
+        let names = self.files.list(folder);
+        if let Err(why) = names {
+            self.read.borrow_mut().push((folder.to_owned(), Err(why)));
+        }
+        names.unwrap_or_default()
+    }
+}
+
 impl nginx::Files for Reader<'_> {
     fn read(&self, path: &Path) -> io::Result<String> {
         let path = path.to_string_lossy().into_owned();
@@ -42,7 +53,7 @@ impl nginx::Files for Reader<'_> {
             let below = |folder: &String| match part.contains(['*', '?', '[']) {
                 false => vec![format!("{folder}/{part}")],
                 true => {
-                    let names = self.files.list(folder).unwrap_or_default();
+                    let names = self.names(folder);
                     let fitting = names.into_iter().filter(|name| fits(part, name));
                     fitting.map(|name| format!("{folder}/{name}")).collect()
                 }
