@@ -16,7 +16,6 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target")).resolve()
 SUITE = "bookworm"
-MIRROR = os.environ.get("DEBIAN_MIRROR", "http://deb.debian.org/debian")
 CONFIG = "/etc/ianitor/gateway.toml"
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
@@ -31,6 +30,18 @@ def require():
         sys.exit(f"test-deb: missing packages: {' '.join(missing)}; scripts/test-deps.sh installs them")
 
 
+def mirror():
+    """Where this machine has its packages from."""
+    if "DEBIAN_MIRROR" in os.environ:
+        return os.environ["DEBIAN_MIRROR"]
+    wanted = ["Created-By: Packages", f"Codename: {SUITE}", "Component: main"]
+    listed = subprocess.run(["apt-get", "indextargets", "--format", "$(SITE)", *wanted],
+                            capture_output=True, text=True, check=True)
+    if not listed.stdout:
+        sys.exit(f"test-deb: apt has no packages of {SUITE}; name a mirror with DEBIAN_MIRROR=")
+    return listed.stdout.splitlines()[0]
+
+
 def make_fresh():
     """The minimal system that each run copies; a minute and the network, once."""
     fresh = TARGET / "deb-test" / SUITE
@@ -40,7 +51,7 @@ def make_fresh():
     shutil.rmtree(new, ignore_errors=True)
     new.parent.mkdir(parents=True, exist_ok=True)
     with open(new.with_suffix(".log"), "wb") as log:
-        done = subprocess.run(["debootstrap", "--variant=minbase", SUITE, new, MIRROR], stdout=log, stderr=log)
+        done = subprocess.run(["debootstrap", "--variant=minbase", SUITE, new, mirror()], stdout=log, stderr=log)
     if done.returncode != 0:
         sys.exit(f"test-deb: debootstrap failed: {log.name}")
     new.rename(fresh)
