@@ -212,22 +212,10 @@ fn base(target: &str) -> String {
          [turn.a]\nsecret = \"s\"\nuris = [\"turn:a\"]\n\
          [acme]\n[[acme.certificates]]\nhosts = [\"a\"]\n\
          [[deploy]]\nhost = \"a\"\nto = \"files\"\ncert = \"c\"\n\
-         [defaults.cors]
-origins = [\"https://a\"]
-[defaults.timeouts]
-\
-         [policies.a]
-issuers = [\"a\"]
-satisfy = \"any\"
-\
-         [policies.a.forward_auth]
-url = \"http://a/b\"
-\
-         [[routes]]
-path = \"/\"
-policy = \"a\"
-{target}
-\
+         [defaults.cors]\norigins = [\"https://a\"]\n[defaults.timeouts]\n[reload]\n\
+         [policies.a]\nissuers = [\"a\"]\nsatisfy = \"any\"\n\
+         [policies.a.forward_auth]\nurl = \"http://a/b\"\n\
+         [[routes]]\npath = \"/\"\npolicy = \"a\"\n{target}\n\
          [routes.headers]\n[routes.headers.response]\n[routes.cors]\norigins = [\"https://a\"]\n\
          {of_upstreams}"
     )
