@@ -148,7 +148,7 @@ fn each_command_has_a_man_page_without_warnings() {
         let path = pages.join(file);
         let text = printed(
             "groff",
-            &["-man", "-Tutf8", "-ww", path.to_str().unwrap()],
+            &["-man", "-Tutf8", "-P-cbou", "-ww", path.to_str().unwrap()],
             "",
         );
         assert!(text.contains("SYNOPSIS") || file == "ianitor.1", "{file}");
