@@ -116,5 +116,4 @@ pub mod gateway;
 
 // Other programs' configurations.
 pub mod doctor;
-pub mod import;
 pub mod nginx;

@@ -47,7 +47,6 @@ mod hand_over;
 mod harness;
 mod headers;
 mod health;
-mod import;
 mod import_map;
 mod include;
 mod inherited;
