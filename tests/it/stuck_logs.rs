@@ -51,6 +51,9 @@ fn serves_with_events(to: &str) {
     let program = env!("CARGO_BIN_EXE_ianitor");
     command.args(["-c", &script]).arg(program);
     let gateway = GatewayProcess::spawn_by(command, &config);
+    // It listens before it has its certificate.
+    let ca = gateway.config_path().with_file_name("certs/ca.pem");
+    eventually("it has a certificate", || ca.exists());
     eventually("it listens", || TcpStream::connect(address).is_ok());
     let mut client = gateway.dial_at(address).h1();
     for request in 0..REQUESTS {

@@ -276,9 +276,11 @@ async fn serve(
         tokio::select! {
             () = beat.next() => beat::report("accepting", &running),
             _ = look.tick() => drop(caught_in(running.follow_files()).await),
-            _ = config_look.tick() => if upgrade.in_the_way().is_none() && started.has_changed(&running) {
-                drop(reload(&mut running, &mut control, started).await);
-            },
+            _ = config_look.tick() => {
+                if upgrade.in_the_way().is_none() && started.has_changed(&running) {
+                    drop(reload(&mut running, &mut control, started).await);
+                }
+            }
             () = cert_cache.changed() => drop(caught_in(running.follow_certificates()).await),
             // The log has everything that the answer has.
             _ = signals.hangup.recv() => match upgrade.in_the_way() {

@@ -67,15 +67,11 @@ pub(super) async fn replaced(
         let update = tokio::select! {
             _ = look.tick() => match draining.advance(&running) {
                 Some(closed) if older.is_none() || successor.has_ended() => break Some(closed),
-                Some(_) if !is_relay => {
-                    is_relay = true;
-                    tracing::info!(
-                        "this process has no connections any more, and stays while an older one \
-                         drains: it passes on what changes there"
-                    );
+                Some(_) => {
+                    is_relay = is_relay || logged_as_relay();
                     continue;
                 }
-                Some(_) | None => continue,
+                None => continue,
             },
             () = signals.stop(successor.pid()) => break None,
             _ = files.tick() => {
@@ -110,6 +106,14 @@ pub(super) async fn replaced(
     running.stop();
     tracing::info!(connections = closed, "the replaced process has stopped");
     ExitCode::SUCCESS
+}
+
+fn logged_as_relay() -> bool {
+    tracing::info!(
+        "this process has no connections any more, and stays while an older one drains: it passes \
+         on what changes there"
+    );
+    true
 }
 
 fn interval(every: Duration) -> Interval {

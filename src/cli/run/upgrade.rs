@@ -194,8 +194,8 @@ async fn upgrade(
     })
 }
 
-/// Lets the new process accept alone, and keeps the listening sockets for a moment: if it ends, this
-/// one accepts again, also what is queued meanwhile.
+/// Lets the new process accept alone, and keeps the listening sockets for a moment: if it ends,
+/// this one accepts again, also what is queued meanwhile.
 async fn settle(successor: &mut Successor, hand_over: &mut HandOver) -> Result<(), UpgradeError> {
     hand_over.pause();
     let mut settled = pin!(tokio::time::sleep(SETTLING));
