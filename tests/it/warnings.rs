@@ -58,7 +58,7 @@ fn warnings_that_traffic_causes_are_logged_at_once_and_then_summed() {
 
 /// What is caused by a configuration or by the machine, not by clients, although it stands where
 /// clients are served.
-const NOT_BY_CLIENTS: [&str; 9] = [
+const NOT_BY_CLIENTS: [&str; 10] = [
     "the inherited socket accepts no IPv4",
     // At most once in some seconds.
     "a worker has stalled",
@@ -66,6 +66,7 @@ const NOT_BY_CLIENTS: [&str; 9] = [
     "a worker is overloaded",
     "a worker had panicked",
     "a worker could not start",
+    "a worker could not stop accepting",
     "a worker could not open its listeners",
     "this machine has no IPv6",
     "connections that were queued on a closing listener",
