@@ -39,13 +39,12 @@ impl Running {
         let mut previous = Previous::default();
         let result = self.replace(config, &mut previous, problems).await;
         match &result {
-            Ok(()) => self.shared.audit.apply(audit.unwrap_or_default()),
-            Err(_) => {
-                self.services.rollback();
-                self.shared.audit.reopen();
+            Ok(()) => {
+                self.shared.audit.apply(audit.unwrap_or_default());
+                self.board.reloaded(true);
             }
+            Err(_) => self.note_failed_reload(),
         }
-        self.board.reloaded(result.is_ok());
         Ok(result?)
     }
 
@@ -56,8 +55,10 @@ impl Running {
         (counts.0 != counts.1).then_some(counts)
     }
 
-    /// Records that a reload failed because the configuration could not be read.
+    /// Records that a reload failed, here or before [`Self::reload`] because the configuration could
+    /// not be read, or that it panicked.
     pub fn note_failed_reload(&self) {
+        self.services.rollback();
         self.shared.audit.reopen();
         self.board.reloaded(false);
     }
@@ -155,11 +156,11 @@ impl Running {
         self.publish(&prepared.snapshot, prepared.new_listeners, &keep)
             .await;
         status.replace(&mut self.status);
-        listeners::log_changes(&self.listeners, &listeners);
-        self.listeners = listeners;
+        let closed_or_kept = std::mem::replace(&mut self.listeners, listeners);
         self.key_tasks = key_tasks;
         self.config = prepared.config;
         self.watch = prepared.watch;
+        listeners::log_changes(&closed_or_kept, &self.listeners);
         Ok(())
     }
 

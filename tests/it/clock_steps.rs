@@ -1,9 +1,11 @@
 //! The system clock is set while the gateway runs: for a minute, what is valid by the reading
-//! before stays valid. That the minute ends is a test of `src/clock/step.rs`.
+//! before stays valid. That the minute ends is a test of `src/clock/step.rs`. Waits do not change.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
+use rustix::process::Signal;
 use serde_json::json;
 
 use crate::harness::process::GatewayProcess;
@@ -79,4 +81,38 @@ fn a_clock_that_jumps_by_an_hour_ends_no_token_that_was_valid_before() {
     clock.set(0);
     assert_eq!(ask(&mut gateway.dial().h1(), &half_an_hour), 200);
     is_alive(&mut tunnel);
+}
+
+#[test]
+fn a_drain_takes_its_time_whatever_the_clock_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::new(folder.path());
+    let sockets = echo();
+    let drained = |drain: &str| {
+        let config = Config::to(&sockets).limits(&format!("drain = \"{drain}\""));
+        let gateway = clock.start(&config);
+        let mut tunnel = gateway.dial().h1();
+        tunnel.send(handshake("/", ""));
+        assert_eq!(tunnel.head().status(), 101);
+        gateway.signal(Signal::TERM);
+        gateway.event("draining");
+        (gateway, tunnel)
+    };
+
+    // Closes are spread over the drain: of twenty hours, so that none is due during the test.
+    let (mut gateway, mut tunnel) = drained("20h");
+    for ahead in [24 * 3600, -24 * 3600, 0] {
+        clock.set(ahead);
+        for _ in 0..15 {
+            std::thread::sleep(Duration::from_millis(100));
+            is_alive(&mut tunnel);
+        }
+    }
+    gateway.signal(Signal::TERM);
+    assert!(gateway.ended().code().is_some());
+
+    let (mut gateway, tunnel) = drained("2s");
+    clock.set(-3600);
+    assert_eq!(gateway.ended().code(), Some(0));
+    drop(tunnel);
 }

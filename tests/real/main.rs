@@ -12,6 +12,7 @@
 mod acme_clock;
 mod acme_commands;
 mod acme_damaged;
+mod acme_disk;
 mod acme_first;
 mod acme_hub;
 mod acme_killed;

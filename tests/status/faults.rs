@@ -13,6 +13,11 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::support::{Client, Log, TestGateway, Upstream, config, until};
 
+/// A folder with this name is not there, and a reload warns of that.
+const PANIC_BEFORE: &str = "panic-before-anything-is-applied";
+/// A reload logs that it listens there.
+const PANIC_AFTER: &str = "127.0.0.77:";
+
 /// Upstreams by these ports of this machine cannot be reached, and the log says so.
 const PANIC: &str = "127.0.0.1:2";
 const STALL: &str = "127.0.0.1:3";
@@ -32,7 +37,10 @@ impl<S: Subscriber> Layer<S> for Receiver {
         let line = line.0;
         let is_refused = line.contains("request refused");
         LINES.lock().unwrap().push(line.clone());
-        assert!(!(is_refused && line.contains(PANIC)), "a fault");
+        let is_fault = line.contains(PANIC_BEFORE)
+            || line.contains("message=listening") && line.contains(PANIC_AFTER)
+            || is_refused && line.contains(PANIC);
+        assert!(!is_fault, "a fault");
         if is_refused && line.contains(STALL) {
             let go_on = GO_ON.0.lock().unwrap();
             drop(GO_ON.1.wait_while(go_on, |go_on| !*go_on).unwrap());
@@ -137,6 +145,45 @@ fn a_panic_ends_the_connection_that_it_is_in_and_no_other() {
         own.iter().any(|frame| frame.contains("src/serve/")),
         "{own:?}"
     );
+}
+
+#[test]
+fn a_panic_in_a_reload_leaves_a_gateway_that_serves_and_reloads() {
+    let (upstream, log) = (Upstream::start(), Log::default());
+    let mut gateway = gateway(&upstream, "127.0.0.1:4", &log);
+    let mut tunnel = Client::connect(gateway.https());
+    tunnel.open_websocket("/echo/tunnel");
+    let page =
+        format!("[[routes]]\npath = \"/page\"\nfiles = \"/{PANIC_BEFORE}\"\npolicy = \"open\"\n");
+    let elsewhere = format!("http = [\"{PANIC_AFTER}0\"]");
+    let good = config(&upstream, "", 1);
+    for (number, bad) in [
+        good.clone() + &page,
+        good.replace("http = [\"127.0.0.1:0\"]", &elsewhere),
+    ]
+    .iter()
+    .enumerate()
+    {
+        assert!(gateway.reload_panics(bad), "{bad}");
+        let metrics = gateway.metrics();
+        assert_eq!(
+            metrics.sum("ianitor_last_reload_successful", &[]),
+            0,
+            "{number}"
+        );
+        assert_eq!(Client::connect(gateway.https()).ask("/echo", ""), 200);
+        tunnel.echo(&[0x82, 0x83, 0, 0, 0, 0, 1, 2, 3]);
+        gateway.reload(&good).unwrap();
+        assert_eq!(
+            gateway.metrics().sum("ianitor_last_reload_successful", &[]),
+            1,
+            "{number}"
+        );
+        assert_eq!(Client::connect(gateway.https()).ask("/echo", ""), 200);
+        // The route of the first configuration has gone with it.
+        assert_eq!(Client::connect(gateway.https()).ask("/fault", ""), 404);
+        tunnel.echo(&[0x82, 0x83, 0, 0, 0, 0, 1, 2, 3]);
+    }
 }
 
 #[test]

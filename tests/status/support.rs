@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use ianitor::config;
 use ianitor::gateway::{Gateway, Running, StartError};
 use ianitor::listen::Kind;
+use ianitor::telemetry::panics::caught_in;
 pub(crate) use metrics::Metrics;
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
@@ -162,6 +163,18 @@ impl TestGateway {
         let config = parsed(&format!("{text}[log]\nformat = \"json\"\n"));
         self.runtime
             .block_on(self.running.as_mut().unwrap().reload(config, None))
+    }
+
+    /// A reload as the program does it; whether it has panicked.
+    pub(crate) fn reload_panics(&mut self, text: &str) -> bool {
+        let config = parsed(&format!("{text}[log]\nformat = \"json\"\n"));
+        let running = self.running.as_mut().unwrap();
+        let reloaded = caught_in(running.reload(config, None));
+        let has_panicked = self.runtime.block_on(reloaded).is_none();
+        if has_panicked {
+            running.note_failed_reload();
+        }
+        has_panicked
     }
 
     /// Begins to drain; the thread ends when nothing is open any more.

@@ -21,7 +21,11 @@ pub(super) async fn reload(
     systemd::reloading();
     // A file that makes the gateway panic is one more that is not applied.
     let applied = caught_in(apply(running, control, started)).await;
-    let failure = match applied.unwrap_or_else(|| Err(panicked())) {
+    let applied = applied.unwrap_or_else(|| {
+        running.note_failed_reload();
+        Err(panicked())
+    });
+    let failure = match applied {
         Ok(warnings) => {
             beat::ready(running);
             tracing::info!(config = %started.config.display(), "reloaded");
