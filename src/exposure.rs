@@ -245,7 +245,7 @@ fn of_folders(files: &[NamedFile]) -> Vec<String> {
         .collect()
 }
 
-/// The folders in which other users can put another file in the place of this one, or, with a
+/// The folders in which other users can put another file in place of this one, or, with a
 /// control socket, make it first.
 fn open_folders(file: &NamedFile) -> Vec<PathBuf> {
     let mut folders = on_the_way(&file.path);
@@ -289,7 +289,7 @@ fn of_folder(folder: &Path, keys: &[&str]) -> String {
         ),
     };
     format!(
-        "{}: every user can change the folder {folder} and so put another file in the place of \
+        "{}: every user can change the folder {folder} and so put another file in place of \
          this one{more}; close it \
          with `chmod o-w {folder}`",
         keys[0]

@@ -153,7 +153,7 @@ fn the_findings_are_what_the_program_knows() {
     );
 }
 
-/// Whoever changes a default sees that the README names it.
+/// A default that changes in the reference must change in the README.
 #[test]
 fn defaults_in_the_readme_are_those_of_the_reference() {
     let (readme, reference) = (

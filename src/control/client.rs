@@ -30,7 +30,7 @@ pub enum ClientError {
          it SIGHUP"
     )]
     Off,
-    /// Nobody listens.
+    /// No process listens.
     #[error(
         "no gateway listens at the control socket {}; start one with `ianitor run` and this \
             configuration. If it runs, \

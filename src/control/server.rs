@@ -247,7 +247,7 @@ async fn collect(body: Incoming) -> Result<Bytes, CallError> {
 }
 
 /// Reads what a client still sends after its answer: if it were left unread, the client would get
-/// an error in the place of the end.
+/// an error in place of the end.
 async fn discard(mut stream: UnixStream) -> io::Result<()> {
     stream.shutdown().await?;
     let mut unread = [0; 4096];

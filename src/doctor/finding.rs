@@ -3,7 +3,7 @@
 use super::catalogue::{self, Severity};
 use super::place::Place;
 
-/// Stands for a new secret in a fix. Whoever prints the fix puts one there.
+/// Stands for a new secret in a fix, and is replaced where the fix is printed.
 pub const NEW_SECRET: &str = "{new secret}";
 
 /// How a finding is fixed.

@@ -55,8 +55,8 @@ impl Running {
         (counts.0 != counts.1).then_some(counts)
     }
 
-    /// Records that a reload failed, here or before [`Self::reload`] because the configuration could
-    /// not be read, or that it panicked.
+    /// Records that a reload failed, panicked, or never began because the configuration could not
+    /// be read.
     pub fn note_failed_reload(&self) {
         self.services.rollback();
         self.shared.audit.reopen();

@@ -99,7 +99,7 @@ impl CertServices {
     }
 
     /// Stops deploying certificates: another process does. This one would put those that it has in
-    /// the place of newer ones.
+    /// place of newer ones.
     pub(super) fn stop_deploying(&self) {
         self.looks.hub.configure(&[]);
     }

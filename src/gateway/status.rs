@@ -65,7 +65,7 @@ pub(super) enum StartedStatus {
 }
 
 impl StartedStatus {
-    /// Puts the new listener in the place of the old one, which is closed.
+    /// Puts the new listener in place of the old one, which is closed.
     pub(super) fn replace(self, running: &mut Option<Server>) {
         let Self::Replace(new) = self else { return };
         log("no longer listening", running.as_ref());

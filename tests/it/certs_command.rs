@@ -451,7 +451,7 @@ fn nothing_is_revoked_unasked_or_unheard() {
     let text = said(&site.certs(&["revoke", "media.test"]), 64);
     assert_eq!(
         text,
-        "revoking cannot be undone, and nobody is there to be asked; write --yes if it is meant\n"
+        "revoking cannot be undone, and there is no terminal to ask; write --yes if it is meant\n"
     );
     let text = said(
         &site.certs(&["revoke", "media.test", "--yes", "--reason", "keyCompromise"]),

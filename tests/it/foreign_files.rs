@@ -1,4 +1,4 @@
-//! Files that other users of the machine, or mistakes, put in the place of those that a
+//! Files that other users of the machine, or mistakes, put in place of those that a
 //! configuration names.
 
 use std::fs;

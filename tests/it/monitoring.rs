@@ -93,7 +93,7 @@ fn the_dashboard_is_one_that_grafana_imports() {
     assert_parse(&queries);
 }
 
-/// Has promtool parse the queries of the dashboard, with what Grafana puts in the place of
+/// Has promtool parse the queries of the dashboard, with what Grafana puts in place of
 /// variables.
 #[track_caller]
 fn assert_parse(queries: &[String]) {

@@ -523,7 +523,7 @@ fn no_forged_token_opens_anything() {
          "token_signature"),
         ("another algorithm of the same key", rsa.sign(Algorithm::RS512, Some("r"), &good),
          "token_algorithm"),
-        ("PSS in the place of PKCS#1", rsa.sign(Algorithm::PS256, Some("r"), &good),
+        ("PSS in place of PKCS#1", rsa.sign(Algorithm::PS256, Some("r"), &good),
          "token_algorithm"),
         ("another curve", p384.sign(Algorithm::ES384, Some("e"), &good), "token_algorithm"),
         ("the other key's name", rsa.sign(Algorithm::RS256, Some("e"), &good), "token_key"),

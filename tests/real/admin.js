@@ -93,7 +93,7 @@ try {
   await page.click('a[href="#handlesinfo"]');
   await session.waitFor({ state: 'visible', timeout: 30_000 });
 
-  // A newer token goes in the place of the first.
+  // A newer token goes in place of the first.
   const renewed = await page.evaluate(async (newer) => {
     const headers = { Authorization: `Bearer ${newer}` };
     const answer = await fetch('/.ianitor/renew', { method: 'POST', headers, body: new URLSearchParams({ to: '/admin' }) });

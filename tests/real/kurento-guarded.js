@@ -177,7 +177,7 @@ const STORIES = {
     }
     const filter = await pipeline.create('FaceOverlayFilter');
     await notAllowed((done) => filter.setOverlayedImage('file:///etc/x', 0, 0, 1, 1, done));
-    // Here the library sends a text in the place of the parameters.
+    // Here the library sends a text in place of the parameters.
     const overlay = await pipeline.create('ImageOverlayFilter');
     const add = (done) => overlay.addImage('a', 'file:///etc/x', 0, 0, 1, 1, true, true, done);
     await refused(-32602, Error, add);
@@ -236,7 +236,7 @@ const STORIES = {
     observer.close();
   },
 
-  // A token in a header in the place of one in the URL.
+  // A token in a header in place of one in the URL.
   async header() {
     const client = await connect('app', 'ada', { Authorization: `Bearer ${users.ada}` });
     await (await client.create('MediaPipeline')).release();

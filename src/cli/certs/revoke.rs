@@ -136,7 +136,7 @@ fn confirm(question: &str, is_sure: bool) -> Result<(), CliError> {
     }
     let mut stdin = std::io::stdin().lock();
     if !stdin.is_terminal() {
-        let text = "revoking cannot be undone, and nobody is there to be asked; write --yes if it \
+        let text = "revoking cannot be undone, and there is no terminal to ask; write --yes if it \
             is meant";
         return Err((EXIT_USAGE, text.to_owned()));
     }

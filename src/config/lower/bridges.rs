@@ -20,7 +20,7 @@ pub(super) fn ids(raw: &RawUpstream, diag: &Diagnostics<'_>) -> Box<[Box<str>]> 
     if let Some(servers) = &raw.servers {
         let line = diag.line(&servers.place);
         problem(&format!(
-            "is in the place of servers ({line}); take one of them out"
+            "is in place of servers ({line}); take one of them out"
         ));
     }
     let protocol = raw.protocol();

@@ -261,7 +261,7 @@ fn lower_deny(deny: Spanned<List<Network>>, diag: &Diagnostics<'_>) -> Vec<Spann
     note_empty(
         &deny.value,
         &deny.place,
-        "denies nobody; leave it out",
+        "denies no address; leave it out",
         diag,
     );
     let networks = valid(deny.value);
@@ -269,7 +269,7 @@ fn lower_deny(deny: Spanned<List<Network>>, diag: &Diagnostics<'_>) -> Vec<Spann
     for all in everybody::at_all(&networks) {
         diag.problem(
             all.place,
-            format!("{all} denies everybody, and so nobody would ever pass"),
+            format!("{all} denies every address, so that no client would ever pass"),
         );
     }
     networks
@@ -292,7 +292,7 @@ fn lower_allow(
         let mut and_wider = std::iter::once(net.value).chain(net.value.wider());
         if let Some(denied) = and_wider.find(|net| denied.contains(net)) {
             let text = format!(
-                "{} lies in {denied}, which is denied first, and so lets nobody in",
+                "{} lies in {denied}, which is denied first, and so lets no client in",
                 net.value
             );
             diag.problem(&net.place, text);

@@ -325,7 +325,7 @@ impl Names<'_> {
             (Some(strip), None) => self.strip(strip, path),
             (None, Some(rewrite)) => self.rewrite(rewrite, path),
             (Some(_), Some(rewrite)) => {
-                let text = "does not go with strip_prefix; it puts another path in the place of \
+                let text = "does not go with strip_prefix; it puts another path in place of \
                  the whole route's path";
                 self.diag.problem(&rewrite.place, text);
                 PathChange::default()

@@ -76,7 +76,7 @@ pub(in crate::config) const METHODS: [&str; 3] = ["GET", "HEAD", "POST"];
 /// own header.
 pub(in crate::config) const HEADERS: [&str; 2] = ["Content-Type", "Authorization"];
 
-/// What stands in the place of these for WHIP and WHEP (RFC 9725).
+/// What stands in place of these for WHIP and WHEP (RFC 9725).
 pub(in crate::config) const WHIP: CorsLists = CorsLists {
     methods: &["GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS"],
     headers: &["Content-Type", "Authorization", "If-Match"],

@@ -50,7 +50,7 @@ section! {
         websocket: Spanned<UpstreamName> = optional("WebSockets go to `upstream` as well");
         /// A folder, or one file for the route's very path. GET and HEAD, with `index.html` for
         /// folders (and 308 to the slash), ETag and Last-Modified, single ranges, and `x.js.br`,
-        /// `.zst` or `.gz` in the place of `x.js` for clients that accept it. Pages get
+        /// `.zst` or `.gz` in place of `x.js` for clients that accept it. Pages get
         /// `Cache-Control: no-cache`. Never shown: names that begin with a dot, lists of files,
         /// pipes and devices, and what is the gateway's own, whatever leads to it: this file, keys,
         /// secrets, the certificate store. A folder with any of these in it, or `/`, is rejected. A

@@ -32,7 +32,7 @@ section! {
         /// Above a day is a warning.
         ttl: Spanned<Lifetime> = optional(is TurnSpec::TTL);
         /// Keys of programs, one on each line, `#` for comments. A request with one of them, as
-        /// `api` or `key`, passes in the place of the policy: Janus' `turn_rest_api_key`.
+        /// `api` or `key`, passes in place of the policy: Janus' `turn_rest_api_key`.
         api_keys_file: PathBuf = optional("the policy alone decides");
     }
     check secret;

@@ -23,7 +23,7 @@ section! {
         /// `protocol = "whip"` are not, and no more than a tenth of all requests. Nothing else is
         /// ever sent twice.
         servers: Spanned<List<ServerAddr>> = optional("there are `bridges`");
-        /// In the place of `servers`: each server under the id by which paths name it, as those of
+        /// In place of `servers`: each server under the id by which paths name it, as those of
         /// Jitsi's video bridges do. The id is the first segment behind the path of the route:
         /// `/colibri-ws/jvb1/…` leads to `jvb1`, with the path as it is, and nowhere else. Any
         /// other id is 404, a bridge that accepts no connection 502. An id has up to 63 letters,
@@ -62,7 +62,7 @@ section! {
         /// dates do not count. `ianitor check` says which of both a file is. Only with an
         /// `https://` server.
         ca_file: Spanned<PathBuf> = optional("the system's CAs");
-        /// The key of the server, or of each of them, in the place of `ca_file`: a server with
+        /// The key of the server, or of each of them, in place of `ca_file`: a server with
         /// another key is not used, and nothing else in its certificate counts. It stays right when
         /// the certificate is renewed with the same key. Only with an `https://` server.
         pin: Spanned<Pins> = optional("the certificate is verified");

@@ -83,7 +83,7 @@ fn wrongly_typed(key: &Key) -> Vec<(&'static str, &'static str, &'static str)> {
     }
 }
 
-/// A key that is in the list and read by nobody would be taken and have no effect; one that is read
+/// A key that is in the list and not read would be accepted and have no effect; one that is read
 /// as something else would be explained wrongly.
 #[test]
 fn every_known_key_is_read_as_what_it_is_said_to_be() {
@@ -225,7 +225,7 @@ fn debug(text: &str) -> Result<String, Report> {
     parse(Path::new("t"), text).map(|loaded| format!("{:?}", loaded.config))
 }
 
-/// Whoever writes the default that the reference names changes nothing.
+/// Writing the default that the reference names changes nothing.
 #[test]
 fn defaults_are_what_they_are_said_to_be() {
     let targets = [

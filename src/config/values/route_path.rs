@@ -66,7 +66,7 @@ fn is_meant_as_variable(segment: &str) -> bool {
     segment != VARIABLE && segment != name && name.eq_ignore_ascii_case("tenant")
 }
 
-/// What to write in the place of such a segment.
+/// What to write in place of such a segment.
 fn slip(text: &str, segment: &str) -> String {
     let path = text.replacen(segment, VARIABLE, 1);
     let right = path
@@ -84,7 +84,7 @@ fn with_tenant_first(text: &str) -> Option<String> {
     is_xmpp.then(|| format!("{before}/{VARIABLE}{last}"))
 }
 
-/// What to write in the place of a pattern, or of a variable other than one whole `{tenant}`.
+/// What to write in place of a pattern, or of a variable other than one whole `{tenant}`.
 fn misplaced(text: &str, found: &str, front: &str) -> String {
     if found == VARIABLE {
         return format!(
@@ -105,7 +105,7 @@ fn misplaced(text: &str, found: &str, front: &str) -> String {
     }
 }
 
-/// The path with `{tenant}` in the place of its pattern, which may be a regular expression of
+/// The path with `{tenant}` in place of its pattern, which may be a regular expression of
 /// NGINX, if that is one.
 fn with_tenant(text: &str) -> Option<RoutePath> {
     let text = text.trim_start_matches(['~', '*', '^', '=', ' ']);

@@ -8,7 +8,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "kurento-public",
         Danger,
         "The control port is bound to more than this machine or a private network. Kurento asks \
-         nobody for a password, and `PlayerEndpoint` and `RecorderEndpoint` read and write \
+         for no password, and `PlayerEndpoint` and `RecorderEndpoint` read and write \
          files and addresses.",
         "Tried with Kurento 7.3.",
     ),

@@ -42,8 +42,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     entry(
         "jitsi-empty-token",
         Danger,
-        "`allow_empty_token` is true for a host with tokens, and no host is for guests: whoever \
-         has no token is a host.",
+        "`allow_empty_token` is true for a host with tokens, and no host is for guests: a user \
+         without a token is a host.",
         "Documentation of Jitsi (tokens.md).",
     ),
     entry(
@@ -56,8 +56,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         "jitsi-secret-weak",
         Danger,
         "`app_secret`, `component_secret` or the secret of TURN is shorter than 16 characters, \
-         or made of the words of examples. Whoever guesses `app_secret` makes tokens for every \
-         room.",
+         or made of the words of examples. A person who guesses `app_secret` can make tokens for \
+         every room.",
         "`SHORTEST` in src/doctor/rules/strength.rs.",
     ),
     entry(

@@ -58,7 +58,7 @@ impl Reader<'_> {
                 "" => {}
                 "VirtualHost" | "Component" => self.begin_host(word, place),
                 INCLUDE => self.include(place),
-                // A chunk that ends here would hide the rest; nobody writes that.
+                // A chunk that ends here would hide the rest, which is not written in practice.
                 "if" | "for" | "while" | "function" | "repeat" | "do" => self.skip_block(word),
                 "local" => {
                     self.skip();

@@ -52,10 +52,10 @@ fn authentication(file: &Settings, found: &mut Findings) {
             .get("no-auth")
             .map_or_else(|| file.start(), |it| it.place.clone());
         let why = match file.is_on("no-auth") {
-            true => "everybody can relay through this machine: no-auth asks nobody for a password",
+            true => "anyone can relay through this machine: no-auth turns passwords off",
             false => {
-                "everybody can relay through this machine: without a secret or users, coturn asks \
-                 nobody for a password"
+                "anyone can relay through this machine: without a secret or users, coturn asks for \
+                 no password"
             }
         };
         let lines = format!("use-auth-secret\nstatic-auth-secret={NEW_SECRET}");

@@ -97,7 +97,7 @@ fn unverified(section: &Section, found: &mut Findings) {
     for line in section.lines.iter().filter(|line| line.word(0) == "server") {
         let host = line.word(2).rsplit_once(':').map_or("", |(host, _)| host);
         if line.after("verify") == Some("none") && reach_of(host) != Reach::Local {
-            let why = "whoever is between can be the server: its certificate is not verified";
+            let why = "the server is not verified: a machine on the way can pretend to be it";
             let words: Vec<&str> = line.words.iter().map(String::as_str).collect();
             let text = words.join(" ").replace(
                 "verify none",

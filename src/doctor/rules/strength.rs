@@ -28,7 +28,7 @@ pub(super) fn weakness(secret: &str) -> Option<String> {
         return Some(format!("has {length} characters and can be guessed"));
     }
     let word = secret.to_ascii_lowercase();
-    // Nobody draws these by chance: a random text of that length has digits, or is not of words.
+    // A random text of that length is all but certain to have digits, and not to be made of words.
     let is_of_words = word
         .chars()
         .all(|c| c.is_ascii_alphabetic() || "-_ .".contains(c));

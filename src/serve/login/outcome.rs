@@ -71,7 +71,7 @@ pub(super) fn note_claim(routed: &Routed, rule: &LoginRule, denied: &Denied) {
     }
 }
 
-/// A rejection with these headers in the place of a challenge: a page where a browser shows it.
+/// A rejection with these headers in place of a challenge: a page where a browser shows it.
 pub(super) fn answered(
     routed: &Routed,
     rejection: &Rejection,

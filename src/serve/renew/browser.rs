@@ -19,7 +19,7 @@ use crate::serve::{Inbound, Normal};
 use crate::token::issuer::Issuer;
 use crate::token::location::{self, COOKIE, Located, Source};
 
-/// Accepts a newer token in the place of the one in the gateway's own cookie, and replaces the
+/// Accepts a newer token in place of the one in the gateway's own cookie, and replaces the
 /// cookies.
 pub(super) async fn renew(
     normal: &Normal,

@@ -11,7 +11,7 @@ use crate::serve::reject::Rejection;
 use crate::serve::response_body::ResponseBody;
 use crate::token::location::Located;
 
-/// Accepts a newer token in the place of the one in the field `old`, which any issuer may have
+/// Accepts a newer token in place of the one in the field `old`, which any issuer may have
 /// signed, wherever it stood when it opened something.
 pub(super) async fn renew(
     inbound: &Inbound,

@@ -1,4 +1,4 @@
-//! Janus' secrets: put into each message by the gateway, in the place of what the client sent.
+//! Janus' secrets: put into each message by the gateway, in place of what the client sent.
 
 use std::fmt::Write as _;
 use std::time::Duration;

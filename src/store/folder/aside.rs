@@ -89,7 +89,7 @@ fn number(name: &str) -> u32 {
 }
 
 /// Moves aside what has a name in this folder and is not of the kind that belongs there, such as a
-/// file in the place of a folder. Processes that do this at the same time wait for each other, so
+/// file in place of a folder. Processes that do this at the same time wait for each other, so
 /// that none moves what another has just created.
 pub(super) fn make_way(
     folder: &Dir,

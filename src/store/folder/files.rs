@@ -28,7 +28,7 @@ const LOCK: &str = ".lock";
 
 /// Opens a folder of the store; `None` if it does not exist. Links on the way are followed only if
 /// no other user controls them: root may run commands in a store that belongs to another user.
-/// Anything else in the place of a folder is reported as damage.
+/// Anything else in place of a folder is reported as damage.
 pub(super) fn open(folder: &Path) -> Result<Option<Dir>, StoreError> {
     match Dir::open(folder, &Trust::links()) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

@@ -33,7 +33,7 @@ impl Config {
             .route("/", "app")
     }
 
-    /// Lines of `[listen]`, in the place of the ones there were.
+    /// Lines of `[listen]`, in place of the ones there were.
     pub(crate) fn listen(mut self, lines: &str) -> Self {
         lines.clone_into(&mut self.listen);
         self
@@ -51,7 +51,7 @@ impl Config {
         self
     }
 
-    /// Lines of `[tls]`, in the place of the ones there were.
+    /// Lines of `[tls]`, in place of the ones there were.
     pub(crate) fn tls(mut self, lines: &str) -> Self {
         lines.clone_into(&mut self.tls);
         self

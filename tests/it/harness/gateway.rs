@@ -155,7 +155,7 @@ impl TestGateway {
         self.status_of(path, "Host: localhost\r\n")
     }
 
-    /// The same with other lines in the place of `Host`.
+    /// The same with other lines in place of `Host`.
     pub(crate) fn status_of(&self, target: &str, lines: &str) -> (u16, String) {
         let address = self.running().status_address().unwrap();
         let request = format!("GET {target} HTTP/1.1\r\n{lines}Connection: close\r\n\r\n");

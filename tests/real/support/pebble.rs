@@ -63,7 +63,7 @@ impl Pebble {
         pebble
     }
 
-    /// A CA in the place of the one that was: with the same address, another key, and no memory.
+    /// A CA in place of the one that was: with the same address, another key, and no memory.
     pub(crate) fn start_again(&mut self, folder: &Folder) {
         self.process.kill();
         self.starts += 1;

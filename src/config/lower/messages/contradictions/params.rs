@@ -64,7 +64,7 @@ fn first_of(path: &str) -> &str {
     path.split('.').next().unwrap_or(path)
 }
 
-/// What to write in the place of a path that these methods do not have.
+/// What to write in place of a path that these methods do not have.
 fn advice(path: &str, methods: &[&str]) -> String {
     // `params` is where the path begins.
     let path = path.strip_prefix("params.").unwrap_or(path);
