@@ -486,6 +486,77 @@ fn a_range_that_is_larger_than_the_file_is_what_the_file_has() {
 }
 
 #[test]
+fn paths_without_a_file_get_the_page_of_the_application_or_of_the_error() {
+    let routes = "[[routes]]\npath = \"/app\"\nfiles = \"ROOT\"\npolicy = \"open\"\n\
+                  spa = \"index.html\"\nerror_pages = { 404 = \"errors/404.html\" }\n";
+    let world = World::new(routes, OK);
+    let site = world.site();
+    site.write("index.html", "the app");
+    site.write("app.js", "script");
+    site.write("empty/x.txt", "x");
+    site.write("errors/404.html", "not here");
+    site.write("errors/404.html.gz", "packed");
+    site.write(".env", "secret");
+    // The gateway's own file, by a link of an innocent name.
+    symlink(world.folder.path().join("gateway.toml"), site.0.join("own")).unwrap();
+    fs::write(world.folder.path().join("gateway.toml"), "").unwrap();
+    for (path, status, body) in [
+        ("/app/", 200, "the app"),
+        ("/app/room/42", 200, "the app"),
+        ("/app/room/42/?q=a.b", 200, "the app"),
+        ("/app/empty/", 200, "the app"),
+        ("/app/app.js", 200, "script"),
+        ("/app/app.2.js", 404, "not here"),
+        ("/app/a%2Ejs", 404, "not here"),
+        ("/app/.env", 404, "not here"),
+        ("/app/.git/config.js", 404, "not here"),
+        ("/app/own", 200, "the app"),
+    ] {
+        let answer = world.ask("GET", path, "");
+        assert_eq!((answer.status, answer.text()), (status, body), "{path}");
+        if body != "script" {
+            assert_eq!(answer.header("cache-control"), "no-cache", "{path}");
+            assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
+        }
+        let head = world.ask("HEAD", path, "");
+        assert_eq!((head.status, head.body.len()), (status, 0), "{path}");
+        assert_eq!(
+            head.header("content-length"),
+            answer.header("content-length")
+        );
+    }
+    assert_eq!(world.ask("GET", "/app/empty", "").status, 308);
+    assert_eq!(world.ask("POST", "/app/room/42", "").status, 405);
+
+    let tag = world.ask("GET", "/app/room/42", "").header("etag");
+    let asked = format!("If-None-Match: {tag}\r\n");
+    assert_eq!(world.ask("GET", "/app/room/43", &asked).status, 304);
+    // Conditions and ranges are about the file that is not there.
+    for asked in [
+        "If-None-Match: *\r\n",
+        "If-Match: \"x\"\r\n",
+        "Range: bytes=0-2\r\n",
+    ] {
+        let answer = world.ask("GET", "/app/x.js", asked);
+        assert_eq!((answer.status, answer.text()), (404, "not here"), "{asked}");
+        assert_eq!(answer.header("etag"), "", "{asked}");
+        assert_eq!(answer.header("accept-ranges"), "", "{asked}");
+    }
+    let packed = world.ask("GET", "/app/x.js", "Accept-Encoding: gzip\r\n");
+    assert_eq!((packed.status, packed.text()), (404, "packed"));
+    assert_eq!(packed.header("content-encoding"), "gzip");
+
+    // Without its file, the route answers as one without the key.
+    fs::remove_file(world.folder.path().join("site/index.html")).unwrap();
+    fs::remove_dir_all(world.folder.path().join("site/errors")).unwrap();
+    for path in ["/app/room/42", "/app/x.js", "/app/own"] {
+        let answer = world.ask("GET", path, "");
+        assert_eq!(answer.status, 404, "{path}");
+        assert!(answer.text().contains("Not Found"), "{}", answer.text());
+    }
+}
+
+#[test]
 fn precompressed_siblings_are_sent_to_who_takes_them() {
     let routes =
         "[[routes]]\npath = \"/\"\nfiles = \"ROOT\"\npolicy = \"open\"\nfollow_symlinks = false\n";

@@ -254,6 +254,8 @@ mod tests {
                     route.target = Target::Files(FilesSpec {
                         root: "/srv".into(),
                         follow_symlinks: true,
+                        spa: None,
+                        not_found: None,
                     });
                 }),
             ),

@@ -9,6 +9,7 @@ mod claims;
 mod control;
 mod defaults;
 mod deploy;
+mod files;
 mod issuers;
 mod jitsi;
 mod judged;

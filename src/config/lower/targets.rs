@@ -3,15 +3,15 @@
 use std::path::Path;
 
 use super::answers;
+use super::files;
 use super::names::Names;
 use super::upstreams::Upstream;
 use crate::config::diagnostics::Diagnostics;
 use crate::config::problem::{Place, Spanned};
 use crate::config::suggest;
-use crate::config::tables::{FOLLOW_SYMLINKS, RawRoute};
+use crate::config::tables::RawRoute;
 use crate::policy::Policy;
 use crate::route::edits::Edits;
-use crate::route::files::FilesSpec;
 use crate::route::path::EncodedSlash;
 use crate::route::redirect::RedirectSpec;
 use crate::route::tenant::RoutePath;
@@ -192,14 +192,7 @@ impl Names<'_> {
     pub(super) fn files(&self, raw: &RawRoute, root: &Path) -> Target {
         self.note_keys_of_upstreams(raw, "files");
         self.note_keys_of_redirects(raw);
-        let follow_symlinks = raw
-            .follow_symlinks
-            .as_ref()
-            .map_or(FOLLOW_SYMLINKS, |follow| follow.value);
-        Target::Files(FilesSpec {
-            root: root.to_owned(),
-            follow_symlinks,
-        })
+        Target::Files(files::spec(raw, root, self.diag))
     }
 
     pub(super) fn redirect(&self, raw: &RawRoute, spec: &RedirectSpec) -> Target {
@@ -269,9 +262,9 @@ impl Names<'_> {
     }
 
     fn note_keys_of_files(&self, raw: &RawRoute) {
-        if let Some(key) = &raw.follow_symlinks {
+        for place in files::places(raw) {
             self.diag
-                .problem(&key.place, "is for routes with files; take it out");
+                .problem(place, "is for routes with files; take it out");
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::headers::{RawCors, RawHeaders};
 use super::section;
 use crate::config::problem::{Place, Spanned};
-use crate::config::read::Table;
+use crate::config::read::{Named, Table};
 use crate::config::values::{
     Count, MessageSize, OneOrMore, PolicyName, RedirectStatus, Size, Timeout, TurnName,
     UpstreamName,
@@ -14,6 +14,7 @@ use crate::config::values::{
 use crate::host::{Authority, HostPattern};
 use crate::limits::Rate;
 use crate::route::Timeouts;
+use crate::route::files::PageFile;
 use crate::route::local::LocalUrl;
 use crate::route::path::{EncodedSlash, PathPrefix};
 use crate::route::redirect::RedirectSpec;
@@ -59,6 +60,14 @@ section! {
         /// With `files`: whether links below the folder are followed. With `false`, a link on the
         /// way is 404.
         follow_symlinks: Spanned<bool> = optional(is FOLLOW_SYMLINKS);
+        /// With a folder as `files`: the page of an application whose paths exist in the browser
+        /// only, such as `"index.html"`. It is the answer, with 200, to every path that has no file
+        /// and whose last segment has no dot: `/room/42`, and not `/app.js`, which is still 404
+        /// (`try_files $uri $uri/ /index.html` of NGINX answers that with the page as well).
+        spa: Spanned<PageFile> = optional("paths without a file are 404");
+        /// With a folder as `files`: pages by status, `{ 404 = "404.html" }`. Only 404 can have
+        /// one: for paths that have no file, and that are not answered by `spa`.
+        error_pages: Spanned<Named<Spanned<PageFile>>> = optional("a page of the gateway's own");
         /// Where clients are sent. If it ends with `/`, or is an origin only, the rest of the path
         /// and the query are put behind it: with `path = "/old"` and `redirect = "/new/"`,
         /// `/old/a?b` leads to `/new/a?b`. Anything else is sent exactly as it is, whatever was

@@ -8,6 +8,7 @@ use super::{STRING, one_for_each, pattern, quoted};
 use crate::config::problem::{self, Spanned};
 use crate::config::read::{List, Read, Value, Write};
 use crate::config::schema::{Form, Kind};
+use crate::route::files::PageFile;
 use crate::route::local::{BadLocal, LocalUrl};
 use crate::route::path::{BadPath, PathPrefix};
 use crate::route::redirect::RedirectSpec;
@@ -205,6 +206,26 @@ impl Read for PathBuf {
             }
             text => Some(value.path(text)),
         }
+    }
+}
+
+impl Read for PageFile {
+    type Out = Self;
+    const FORM: Form = Form::One(&Kind {
+        name: "page",
+        expected: STRING,
+        text: "A file below the folder of the route's `files`, written as its path from there. The \
+               same names are left out as in requests: those that begin with a dot.",
+        good: &["\"index.html\"", "\"errors/404.html\""],
+        bad: (
+            "\"/index.html\"",
+            "\"/index.html\" begins with \"/\"; write the path below the folder of files, as \
+             \"index.html\"",
+        ),
+    });
+
+    fn read(value: &Value<'_>) -> Option<Self> {
+        value.parse_with(STRING, |text| text.parse::<Self>())
     }
 }
 
