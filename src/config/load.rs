@@ -1,7 +1,7 @@
 //! Reads configurations from the disk, or from standard input.
 
 use std::io::{self, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::include::{Gathered, gather};
@@ -41,7 +41,23 @@ pub fn load(path: &Path) -> Result<Loaded, ConfigError> {
     load_and(path, |_| ()).map(|(loaded, ())| loaded)
 }
 
-/// The same, and what a function makes of a valid configuration's document.
+/// The files that [`load`] would read now, those that are included among them, whether or not what
+/// they have is valid. A file that is missing is not in the list, but for the first.
+pub fn sources_of(path: &Path) -> Vec<PathBuf> {
+    let (folder, identity) = (
+        path.parent().unwrap_or(Path::new("")),
+        std::fs::canonicalize(path).ok(),
+    );
+    let Ok(text) = read_text(path) else {
+        return vec![path.to_owned()];
+    };
+    let sources = Sources::of(path, text);
+    let gathered = gather(sources, folder, identity, read_text, &of_process);
+    let sources = gathered.sources.iter();
+    sources.map(|source| source.name.to_path_buf()).collect()
+}
+
+/// The same as [`load`], and what a function makes of a valid configuration's document.
 pub(super) fn load_and<R>(
     path: &Path,
     also: impl FnOnce(&Understood<'_>) -> R,

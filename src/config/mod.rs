@@ -72,7 +72,7 @@ use tables::Raw;
 use variables::Environment;
 
 pub use effective::{Effective, effective};
-pub use load::{STDIN, is_stdin, load};
+pub use load::{STDIN, is_stdin, load, sources_of};
 pub use places::Places;
 pub use problem::{Problem, Report};
 pub use reference::reference;

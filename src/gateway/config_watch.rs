@@ -6,56 +6,47 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::config::Config;
+use crate::config;
 use crate::disk::FileStamp;
-use crate::exposure::Use;
 
 /// How often the files are looked at. A change is applied when they were the same in two looks, so
 /// that a file that is still being written is not read.
 pub const CONFIG_LOOK_INTERVAL: Duration = Duration::from_secs(2);
 
-/// The files that a configuration was read from.
+/// A file of the configuration, as it was.
+type Seen = (PathBuf, Option<FileStamp>);
+
+/// The files that a configuration is read from. Which these are is found out at each look: another
+/// file may match what is included.
 #[derive(Debug)]
 pub struct ConfigWatch {
-    files: Vec<PathBuf>,
-    /// As they were when they were last read.
-    read: Vec<Option<FileStamp>>,
-    /// As they were at the last look.
-    seen: Vec<Option<FileStamp>>,
+    file: PathBuf,
+    /// The files as they were when they were last read.
+    read: Vec<Seen>,
+    /// The files as they were at the last look.
+    seen: Vec<Seen>,
 }
 
 impl ConfigWatch {
-    /// Watches one file, as it is now.
+    /// Watches a configuration, as it is now.
     pub fn new(file: &Path) -> Self {
-        let files = vec![file.to_owned()];
-        let now = stamps(&files);
+        let now = look_at(file);
         Self {
-            files,
+            file: file.to_owned(),
             read: now.clone(),
             seen: now,
         }
     }
 
-    /// Watches the files of a configuration that is now in force.
-    pub fn follow(&mut self, config: &Config) {
-        let named = config.files().into_iter();
-        let written = named.filter(|file| file.is == Use::CONFIGURATION);
-        let files: Vec<PathBuf> = written.map(|file| file.path).collect();
-        if files != self.files {
-            self.read = stamps(&files);
-            self.files = files;
-        }
-    }
-
     /// The files are about to be read.
     pub fn note_read(&mut self) {
-        self.read = stamps(&self.files);
+        self.read = look_at(&self.file);
     }
 
     /// Whether the files have changed since they were read, and are at rest. Afterwards they count
     /// as read: those that cannot be applied are not read again until they change.
     pub fn look(&mut self) -> bool {
-        let now = stamps(&self.files);
+        let now = look_at(&self.file);
         let is_due = now != self.read && now == self.seen;
         if is_due {
             self.read.clone_from(&now);
@@ -65,8 +56,13 @@ impl ConfigWatch {
     }
 }
 
-fn stamps(files: &[PathBuf]) -> Vec<Option<FileStamp>> {
-    files.iter().map(|file| FileStamp::of(file)).collect()
+fn look_at(file: &Path) -> Vec<Seen> {
+    let files = config::sources_of(file).into_iter();
+    let seen = files.map(|file| {
+        let stamp = FileStamp::of(&file);
+        (file, stamp)
+    });
+    seen.collect()
 }
 
 #[cfg(test)]
@@ -91,6 +87,32 @@ mod tests {
         fs::remove_file(&file).unwrap();
         assert!(!watch.look());
         assert!(watch.look(), "a file that is gone is a change");
+    }
+
+    #[test]
+    fn included_files_are_watched_and_those_that_come() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(
+            at("gateway.toml"),
+            "include = [\"one.toml\", \"conf.d/*.toml\"]",
+        )
+        .unwrap();
+        let mut watch = ConfigWatch::new(&at("gateway.toml"));
+        let mut is_noticed = || !watch.look() && watch.look() && !watch.look();
+        fs::write(at("one.toml"), "# it was missing").unwrap();
+        assert!(is_noticed());
+        fs::create_dir(at("conf.d")).unwrap();
+        fs::write(at("conf.d/a.toml"), "include = [\"../two.toml\"]").unwrap();
+        assert!(is_noticed());
+        fs::write(at("two.toml"), "this is no TOML").unwrap();
+        assert!(is_noticed());
+        fs::write(at("two.toml"), "# now it is").unwrap();
+        assert!(is_noticed());
+        fs::remove_file(at("conf.d/a.toml")).unwrap();
+        assert!(is_noticed());
+        fs::write(at("conf.d/.#a.toml"), "an editor's").unwrap();
+        assert!(!watch.look() && !watch.look());
     }
 
     #[test]

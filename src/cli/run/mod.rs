@@ -247,13 +247,8 @@ struct Started<'a> {
 impl Started<'_> {
     /// Whether the configuration is to be read again because its files have changed.
     fn has_changed(&self, running: &Running) -> bool {
-        let config = running.config();
-        if !self.is_watched && !config.is_watched {
-            return false;
-        }
-        let mut watch = self.watch.borrow_mut();
-        watch.follow(config);
-        watch.look()
+        let is_watched = self.is_watched || running.config().is_watched;
+        is_watched && self.watch.borrow_mut().look()
     }
 }
 
