@@ -23,6 +23,8 @@ need chromium chromium
 need turnserver coturn
 need pebble pebble
 need python3 python3
+need brotli brotli
+need zstd zstd
 need zsh zsh
 need fish fish
 need groff groff-base
@@ -30,6 +32,7 @@ need promtool prometheus
 # Debian keeps these two where only root looks.
 PATH=$PATH:/usr/sbin
 need haproxy haproxy
+need slowhttptest slowhttptest
 need nginx nginx-light
 need debootstrap debootstrap
 need ip iproute2

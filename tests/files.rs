@@ -8,7 +8,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -170,11 +170,37 @@ fn read_answer(mut stream: impl std::io::Read, method: &str) -> Answer {
         body: Vec::new(),
     };
     let length: usize = answer.header("content-length").parse().unwrap_or(0);
-    if method != "HEAD" && status != 304 {
+    if method == "HEAD" || status == 304 {
+        return answer;
+    }
+    if answer.header("transfer-encoding") == "chunked" {
+        answer.body = chunks(&mut stream);
+    } else {
         answer.body = vec![0; length];
         stream.read_exact(&mut answer.body).unwrap();
     }
     answer
+}
+
+/// A body that comes in chunks.
+fn chunks(stream: &mut impl std::io::Read) -> Vec<u8> {
+    let mut body = Vec::new();
+    loop {
+        let mut line = Vec::new();
+        while !line.ends_with(b"\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            line.push(byte[0]);
+        }
+        let length = std::str::from_utf8(&line).unwrap().trim_end();
+        let length = usize::from_str_radix(length, 16).unwrap();
+        let mut chunk = vec![0; length + 2];
+        stream.read_exact(&mut chunk).unwrap();
+        body.extend_from_slice(&chunk[..length]);
+        if length == 0 {
+            return body;
+        }
+    }
 }
 
 /// Answers every request alike and keeps its head; a WebSocket handshake gets its due.
@@ -554,6 +580,82 @@ fn paths_without_a_file_get_the_page_of_the_application_or_of_the_error() {
         assert_eq!(answer.status, 404, "{path}");
         assert!(answer.text().contains("Not Found"), "{}", answer.text());
     }
+}
+
+#[test]
+fn files_are_compressed_as_the_client_accepts_it() {
+    let routes = "[[routes]]\npath = \"/\"\nfiles = \"ROOT\"\npolicy = \"open\"\n\
+                  compress = true\nerror_pages = { 404 = \"404.html\" }\n";
+    let world = World::new(routes, OK);
+    let text = "a line of a script that comes again and again;\n".repeat(2000);
+    for name in ["a.js", "404.html", "photo.jpg", "ready.js"] {
+        world.site().write(name, &text);
+    }
+    world.site().write("ready.js.gz", "packed before");
+    world.site().write("small.js", "small");
+    for (path, accept, coding) in [
+        ("/a.js", "gzip", "gzip"),
+        ("/a.js", "br", "br"),
+        ("/a.js", "zstd", "zstd"),
+        ("/a.js", "gzip;q=0.5, br;q=0", "gzip"),
+        ("/a.js", "identity", ""),
+        ("/a.js", "br;q=0, identity;q=0", ""),
+        ("/small.js", "gzip", ""),
+        ("/photo.jpg", "gzip", ""),
+        ("/missing.js", "gzip", "gzip"),
+    ] {
+        let asked = format!("Accept-Encoding: {accept}\r\n");
+        let answer = world.ask("GET", path, &asked);
+        let status = if path == "/missing.js" { 404 } else { 200 };
+        assert_eq!(answer.status, status, "{path} {accept}");
+        assert_eq!(answer.header("content-encoding"), coding, "{path} {accept}");
+        let plain = match coding {
+            "" => answer.body.clone(),
+            _ => unpacked(coding, &answer.body),
+        };
+        let want = if path == "/small.js" { "small" } else { &text };
+        assert!(plain == want.as_bytes(), "{path} {accept}");
+        if path != "/small.js" {
+            assert_eq!(answer.body.len() < text.len() / 4, !coding.is_empty());
+        }
+        let head = world.ask("HEAD", path, &asked);
+        for name in ["content-encoding", "content-length", "etag", "vary"] {
+            assert_eq!(head.header(name), answer.header(name), "{path} {accept}");
+        }
+    }
+    let ready = world.ask("GET", "/ready.js", "Accept-Encoding: gzip\r\n");
+    assert_eq!(ready.text(), "packed before");
+
+    // A part is of the file as it is, and what is compressed is another version of it.
+    let part = world.ask(
+        "GET",
+        "/a.js",
+        "Accept-Encoding: gzip\r\nRange: bytes=0-5\r\n",
+    );
+    assert_eq!((part.status, part.text()), (206, "a line"));
+    let packed = world.ask("GET", "/a.js", "Accept-Encoding: gzip\r\n");
+    let tag = packed.header("etag");
+    assert!(tag.starts_with("W/"), "{tag}");
+    assert_eq!(packed.header("vary"), "accept-encoding");
+    let asked = format!("Accept-Encoding: gzip\r\nIf-None-Match: {tag}\r\n");
+    assert_eq!(world.ask("GET", "/a.js", &asked).status, 304);
+}
+
+/// What a program of the machine makes of compressed bytes.
+fn unpacked(coding: &str, bytes: &[u8]) -> Vec<u8> {
+    let mut program = match coding {
+        "gzip" => Command::new("gzip"),
+        "br" => Command::new("brotli"),
+        _ => Command::new("zstd"),
+    };
+    let mut child = program
+        .arg("-dc")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(bytes).unwrap();
+    child.wait_with_output().unwrap().stdout
 }
 
 #[test]

@@ -79,5 +79,10 @@ async fn show<B>(
         return Err(io::ErrorKind::NotFound.into());
     }
     let target = page.names().map(encode).collect();
-    Shown { folder, target }.answer(request).await
+    let shown = Shown {
+        folder,
+        target,
+        compress: spec.compress,
+    };
+    shown.answer(request).await
 }

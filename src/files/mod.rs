@@ -12,6 +12,7 @@
 //!    off, which the client notices.
 
 mod body;
+mod compress;
 mod fallback;
 mod folder;
 mod guard;
@@ -153,6 +154,7 @@ impl Asked {
             return Ok(Found::File(Shown {
                 folder,
                 target: encode(name),
+                compress: self.spec.compress,
             }));
         }
         let folder = Folder::new(root, self.spec.follow_symlinks, self.guard);
@@ -164,7 +166,12 @@ impl Asked {
             (true, true) => return Err(io::ErrorKind::NotFound.into()),
             (false, false) => self.below,
         };
-        Ok(Found::File(Shown { folder, target }))
+        let compress = self.spec.compress;
+        Ok(Found::File(Shown {
+            folder,
+            target,
+            compress,
+        }))
     }
 }
 

@@ -10,6 +10,7 @@ use http::{Method, Request, Response, StatusCode};
 use tower_http::services::ServeDir;
 
 use super::body::FileBody;
+use super::compress::compress;
 use super::folder::Folder;
 
 /// The number of bytes that are read ahead for each client.
@@ -20,6 +21,8 @@ pub(super) struct Shown {
     pub(super) folder: Folder,
     /// The path below the folder, encoded.
     pub(super) target: String,
+    /// Whether it is compressed on the way.
+    pub(super) compress: bool,
 }
 
 impl Shown {
@@ -47,6 +50,9 @@ impl Shown {
             return Err(io::ErrorKind::NotFound.into());
         }
         self.describe(response.headers_mut());
+        if self.compress {
+            response = compress(request.headers(), response).await;
+        }
         if response.status() == StatusCode::NOT_MODIFIED {
             // tower-http sets it only on complete responses (RFC 9110, section 15.4.5).
             response
@@ -104,7 +110,7 @@ impl Shown {
             .get(header::CONTENT_LENGTH)
             .and_then(|length| length.to_str().ok()?.parse().ok());
         let body = match length {
-            Some(length) if asked.method() == Method::GET => FileBody::new(body, length),
+            Some(length) if asked.method() == Method::GET => FileBody::exact(body, length),
             _ => FileBody::empty(),
         };
         Ok(Response::from_parts(parts, body))

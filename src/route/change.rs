@@ -254,6 +254,7 @@ mod tests {
                     route.target = Target::Files(FilesSpec {
                         root: "/srv".into(),
                         follow_symlinks: true,
+                        compress: false,
                         spa: None,
                         not_found: None,
                     });

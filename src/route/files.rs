@@ -13,6 +13,8 @@ pub struct FilesSpec {
     /// Whether symbolic links below the root are followed. Pages of Debian's packages contain links
     /// to libraries.
     pub follow_symlinks: bool,
+    /// Whether files are compressed while they are sent.
+    pub compress: bool,
     /// The page of an application, for paths without a file whose last segment has no dot.
     pub spa: Option<PageFile>,
     /// The page with status 404, for all other paths without a file.

@@ -65,9 +65,9 @@ impl ResponseBody {
 
     /// The contents of a file.
     pub(super) fn file(body: FileBody, slot: FileSlot) -> Self {
-        match body.left() {
-            0 => Self::empty(),
-            _ => Source::File {
+        match body.is_end_stream() {
+            true => Self::empty(),
+            false => Source::File {
                 body: Box::new(body),
                 _slot: slot,
             }
@@ -85,7 +85,10 @@ impl ResponseBody {
         match &self.source {
             Source::Empty | Source::Text(_) | Source::Withdrawn(_) => true,
             Source::Upstream(body) => body.is_small(),
-            Source::File { body, .. } => body.left() <= SMALL_ANSWER as u64,
+            Source::File { body, .. } => {
+                let most = body.size_hint().upper();
+                most.is_some_and(|most| most <= SMALL_ANSWER as u64)
+            }
         }
     }
 
@@ -134,7 +137,7 @@ impl ResponseBody {
             Source::Upstream(body) => body
                 .poll_frame(cx)
                 .map(|frame| frame.map(|frame| frame.map_err(ResponseBodyError::Upstream))),
-            Source::File { body, .. } => body
+            Source::File { body, .. } => Pin::new(body.as_mut())
                 .poll_frame(cx)
                 .map(|frame| frame.map(|frame| frame.map_err(ResponseBodyError::File))),
             Source::Withdrawn(reason) => {
@@ -247,7 +250,7 @@ impl Body for ResponseBody {
             Source::Empty => true,
             Source::Text(text) => text.is_empty(),
             Source::Upstream(body) => body.is_end_stream(),
-            Source::File { body, .. } => body.left() == 0,
+            Source::File { body, .. } => body.is_end_stream(),
             Source::Withdrawn(_) => false,
         }
     }
@@ -257,7 +260,7 @@ impl Body for ResponseBody {
             Source::Empty => SizeHint::with_exact(0),
             Source::Text(text) => SizeHint::with_exact(text.len() as u64),
             Source::Upstream(body) => body.size_hint(),
-            Source::File { body, .. } => SizeHint::with_exact(body.left()),
+            Source::File { body, .. } => body.size_hint(),
             Source::Withdrawn(_) => SizeHint::default(),
         }
     }

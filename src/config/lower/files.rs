@@ -16,6 +16,7 @@ pub(super) fn spec(raw: &RawRoute, root: &Path, diag: &Diagnostics<'_>) -> Files
     FilesSpec {
         root: root.to_owned(),
         follow_symlinks: follow_symlinks.map_or(FOLLOW_SYMLINKS, |follow| follow.value),
+        compress: raw.compress.as_ref().is_some_and(|compress| compress.value),
         spa: raw.spa.as_ref().map(|page| page.value.clone()),
         not_found: not_found(raw, diag),
     }
@@ -25,6 +26,7 @@ pub(super) fn spec(raw: &RawRoute, root: &Path, diag: &Diagnostics<'_>) -> Files
 pub(super) fn places(raw: &RawRoute) -> impl Iterator<Item = &Place> {
     let places = [
         raw.follow_symlinks.as_ref().map(|key| &key.place),
+        raw.compress.as_ref().map(|key| &key.place),
         raw.spa.as_ref().map(|key| &key.place),
         raw.error_pages.as_ref().map(|key| &key.place),
     ];

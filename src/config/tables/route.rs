@@ -60,6 +60,12 @@ section! {
         /// With `files`: whether links below the folder are followed. With `false`, a link on the
         /// way is 404.
         follow_symlinks: Spanned<bool> = optional(is FOLLOW_SYMLINKS);
+        /// With `files`: whether texts, scripts, styles, JSON, SVG and WebAssembly of 1 KiB and
+        /// more are compressed while they are sent, with gzip, Brotli or Zstandard as the client
+        /// accepts it, at the fastest level. `x.js.br` and the like are still sent where they are,
+        /// and cost nothing. At most 64 files are compressed at a time; further ones are sent as
+        /// they are.
+        compress: Spanned<bool> = optional("`false`");
         /// With a folder as `files`: the page of an application whose paths exist in the browser
         /// only, such as `"index.html"`. It is the answer, with 200, to every path that has no file
         /// and whose last segment has no dot: `/room/42`, and not `/app.js`, which is still 404
