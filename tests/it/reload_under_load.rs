@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use crate::harness::load::StopOnDrop;
 use crate::harness::process::GatewayProcess;
 use crate::harness::upstream::Conn;
 use crate::harness::websocket::{Frame, TEXT, handshake, switching};
@@ -138,14 +139,5 @@ fn no_request_is_lost_and_no_socket_closed() {
         socket.send(Frame::from_client(TEXT, n.to_string()).bytes());
         let echo = Frame::from_server(TEXT, n.to_string());
         assert_eq!(socket.wire.frame().unwrap(), echo);
-    }
-}
-
-/// Ends the load also where the test fails, so that it does not wait for the load forever.
-struct StopOnDrop<'a>(&'a AtomicBool);
-
-impl Drop for StopOnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::SeqCst);
     }
 }

@@ -7,6 +7,7 @@ use std::sync::{Mutex, mpsc};
 use rustix::process::{Signal, kill_process, test_kill_process};
 use rustls::HandshakeKind;
 
+use crate::harness::load::StopOnDrop;
 use crate::harness::process::GatewayProcess;
 use crate::harness::upstream::Conn;
 use crate::harness::websocket::{Frame, handshake, is_alive, switching};
@@ -271,6 +272,7 @@ fn no_request_and_no_connection_is_lost_while_two_upgrades_happen_under_load() {
             scope.spawn(move || load(requests_of_h1));
             scope.spawn(move || load(requests_of_h2));
         }
+        let _stop = StopOnDrop(&is_over);
         for _ in 0..2 {
             let before = served.load(Ordering::Relaxed);
             gateway.upgrade();
@@ -278,7 +280,6 @@ fn no_request_and_no_connection_is_lost_while_two_upgrades_happen_under_load() {
                 served.load(Ordering::Relaxed) > before + 100
             });
         }
-        is_over.store(true, Ordering::Relaxed);
     });
     let errors = gateway.events();
     let errors: Vec<_> = errors

@@ -9,6 +9,7 @@ use crate::support::front::{Front, NEW_ORDER, Way};
 use crate::support::pebble::{Options, Pebble};
 use crate::support::site::{File, Site, hosts};
 use crate::support::wire::h1::Client;
+use crate::support::wire::load::StopOnDrop;
 use crate::support::wire::websocket::{echo, handshake, is_alive};
 use crate::support::wire::{Dial, Upstream};
 use crate::support::{Folder, Gateway, until};
@@ -50,7 +51,7 @@ fn a_renewal_under_load_is_noticed_by_nobody() {
                 open.iter_mut().for_each(is_alive)
             }
         });
-        let _end = SetOnDrop(&is_over);
+        let _end = StopOnDrop(&is_over);
         let second = site.comes_another(&gateway, &root, NAME, &first);
         until("the store has it", || site.kept(NAME) == second);
         let before = asked.load(Ordering::SeqCst);
@@ -68,15 +69,6 @@ fn a_renewal_under_load_is_noticed_by_nobody() {
         .into_iter()
         .filter(|line| line.contains("half of its short lifetime"));
     assert!(renewed.count() >= 1, "{:?}", gateway.lines("ordering"));
-}
-
-/// A failed assertion ends the other threads too.
-struct SetOnDrop<'a>(&'a AtomicBool);
-
-impl Drop for SetOnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::SeqCst);
-    }
 }
 
 fn tables(sockets: &Upstream, pages: &Upstream) -> String {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
+use crate::support::wire::load::StopOnDrop;
 use crate::support::{Folder, Gateway, Issuer, until};
 
 /// Tokens of the issuer for the client `ops`. What is behind the route is the issuer's own
@@ -74,6 +75,7 @@ fn no_request_is_refused_while_the_keys_of_a_real_issuer_rotate() {
                 })
             })
             .collect();
+        let _stop = StopOnDrop(&over);
         issuer.rotate();
         let new = Arc::new(issuer.token("ops"));
         // All of them come before the key does.
@@ -91,7 +93,6 @@ fn no_request_is_refused_while_the_keys_of_a_real_issuer_rotate() {
             asked.load(Ordering::SeqCst) >= before + 10
                 || going_on.iter().any(|one| one.is_finished())
         });
-        over.store(true, Ordering::SeqCst);
         assert_eq!(new, [200; 8]);
     });
     assert_eq!(issuer.fetches(), 2);

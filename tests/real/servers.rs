@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::support::openssl::Ca;
 use crate::support::wire::Dial;
 use crate::support::wire::h1::Client;
+use crate::support::wire::load::StopOnDrop;
 use crate::support::{Folder, Gateway, Process, free_ports, until};
 
 /// Two Janus behind one gateway; either may be away.
@@ -188,10 +189,11 @@ fn a_janus_that_dies_under_load_takes_along_only_what_it_was_sent() {
         let asking: Vec<_> = dials
             .map(|dial| scope.spawn(move || ask_on(dial)))
             .collect();
+        let stop = StopOnDrop(&is_over);
         until("the load is there", || asked.load(Ordering::SeqCst) > 200);
         pair.kill(0);
         until("it goes on", || asked.load(Ordering::SeqCst) > 600);
-        is_over.store(true, Ordering::SeqCst);
+        drop(stop);
         asking
             .into_iter()
             .flat_map(|asking| asking.join().unwrap())

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use super::gateway::Gateway;
 use super::report::Report;
+use super::support::wire::load::StopOnDrop;
 use super::support::wire::tls::TlsStream;
 use super::support::wire::upstream::Conn;
 use super::support::wire::websocket::{Frame, TEXT, handshake, switching};
@@ -126,9 +127,8 @@ fn one(report: &mut Report, gateway: &Gateway, dial: &Dial, (name, flood): Flood
                 thread::sleep(Duration::from_millis(200));
             }
         });
-        let came_to = flood(dial);
-        is_over.store(true, Ordering::Relaxed);
-        came_to
+        let _stop = StopOnDrop(&is_over);
+        flood(dial)
     });
     let seen = clients.stop();
     let mib = most.into_inner() as f64 / 1024.0;

@@ -13,6 +13,7 @@ pub(crate) mod issuer;
 pub(crate) mod janus;
 pub(crate) mod jar;
 pub(crate) mod kurento;
+pub(crate) mod load;
 pub(crate) mod message;
 pub(crate) mod process;
 pub(crate) mod staff;

@@ -5,6 +5,8 @@
 pub(crate) mod h1;
 #[path = "../../it/harness/h2.rs"]
 pub(crate) mod h2;
+#[path = "../../it/harness/load.rs"]
+pub(crate) mod load;
 #[path = "../../it/harness/message.rs"]
 pub(crate) mod message;
 #[path = "../../it/harness/tls.rs"]
