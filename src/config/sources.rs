@@ -88,8 +88,10 @@ impl Sources {
     /// there are several files.
     pub(super) fn line(&self, place: &Place) -> String {
         let source = self.at(place.at);
-        let before = source.text.bytes().take(place.at - source.start);
-        let line = 1 + before.filter(|b| *b == b'\n').count();
+        // A slice, because the compiler counts in it many bytes at a time.
+        let text = source.text.as_bytes();
+        let before = text.get(..place.at - source.start).unwrap_or(text);
+        let line = 1 + before.iter().filter(|b| **b == b'\n').count();
         match self.others.is_empty() {
             true => format!("line {line}"),
             false => format!("line {line} of {}", source.name.display()),

@@ -128,6 +128,10 @@ pub(super) struct Expanded {
 /// # Errors
 /// What is wrong with a variable. The text is not cited, since it may be a secret.
 pub(super) fn expand(text: &str, environment: Environment<'_>) -> Result<Option<Expanded>, String> {
+    // Nearly all values have none, and one byte is found faster than two.
+    if !text.contains('$') {
+        return Ok(None);
+    }
     let (mut done, mut rest) = (String::new(), text);
     let mut names = Vec::new();
     while let Some(at) = rest.find("${") {

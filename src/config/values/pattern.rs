@@ -21,6 +21,11 @@ const NGINX: [&str; 14] = [
 /// The first part of a path that other proxies read as a pattern or a variable, and the whole
 /// segments before it. Segments that are `variable` count as names.
 pub(super) fn in_path<'p>(path: &'p str, variable: Option<&str>) -> Option<(&'p str, &'p str)> {
+    // Nearly all paths have nothing that could be of a pattern.
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'-' | b'_' | b'.');
+    if path.bytes().all(is_plain) {
+        return None;
+    }
     let mut start = 0;
     for segment in path.split('/') {
         let is_name = variable == Some(segment);
