@@ -144,6 +144,10 @@ const FOREIGN: &[Foreign] = &[
         &["root", "alias", "folder", "directory", "static", "file"],
         "files",
     ),
+    is("[[routes]]", &["gzip", "encode", "compression"], "compress"),
+    is("[[routes]]", &["try_files", "fallback"], "spa"),
+    is("[[routes]]", &["error_page", "errors"], "error_pages"),
+    is("[[routes]]", &["limit_conn", "max_conn"], "concurrent"),
     is("[[routes]]", &["return", "redirect_to"], "redirect"),
     is(
         "[[routes]]",
@@ -164,18 +168,11 @@ const FOREIGN: &[Foreign] = &[
     advice(
         "[[routes]]",
         &["auth", "auth_basic", "auth_request", "basic_auth"],
-        "a policy decides who passes; docs/from-nginx.md has the ways",
+        "a policy decides who passes; docs/logins.md has forward_auth and basic",
     ),
     advice(
         "[[routes]]",
-        &[
-            "try_files",
-            "error_page",
-            "gzip",
-            "compress",
-            "expires",
-            "limit_conn",
-        ],
+        &["expires"],
         "it has no counterpart here; docs/from-nginx.md says what to do instead",
     ),
     is(
