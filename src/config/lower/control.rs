@@ -2,7 +2,7 @@
 //! because another upstream declares the same server.
 
 use crate::config::diagnostics::Diagnostics;
-use crate::config::problem::Spanned;
+use crate::config::problem::{Place, Spanned};
 use crate::config::read::Named;
 use crate::config::tables::RawUpstream;
 use crate::route::upstream::{Protocol, ServerAddr};
@@ -37,23 +37,22 @@ fn well_known(server: &ServerAddr) -> Option<(&'static str, Protocol)> {
 pub(super) struct Declared {
     server: ServerAddr,
     protocol: Protocol,
-    /// The upstream and its line.
-    by: String,
+    /// Where the upstream is.
+    by: Place,
 }
 
 /// All servers that an upstream declares to be a control port.
-pub(super) fn declared(upstreams: &Named<RawUpstream>, diag: &Diagnostics<'_>) -> Vec<Declared> {
+pub(super) fn declared(upstreams: &Named<RawUpstream>) -> Vec<Declared> {
     let control = upstreams
         .iter()
         .filter_map(|(name, raw)| Some((name, raw.as_ref()?)));
     let control = control.filter(|(_, raw)| raw.protocol().is_control());
     control
         .flat_map(|(name, raw)| {
-            let by = format!("{} ({})", name.place.key, diag.line(&name.place));
-            raw.all_servers().map(move |server| Declared {
+            raw.all_servers().map(|server| Declared {
                 server: server.value.clone(),
                 protocol: raw.protocol(),
-                by: by.clone(),
+                by: name.place.clone(),
             })
         })
         .collect()
@@ -111,7 +110,7 @@ pub(super) fn undeclared(
         (why, protocol),
     ) = raw
         .all_servers()
-        .find_map(|server| Some((server, control_of(&server.value, declared)?)))?;
+        .find_map(|server| Some((server, control_of(&server.value, declared, diag)?)))?;
     let text = format!(
         "{server} is {why}; write protocol = \"{}\", so that it is guarded as such, or protocol \
          = \"http\" if it is \
@@ -129,17 +128,20 @@ pub(super) fn undeclared(
 }
 
 /// Whether a server seems to be a control port, of which kind, and why.
-fn control_of(server: &ServerAddr, declared: &[Declared]) -> Option<(String, Protocol)> {
+fn control_of(
+    server: &ServerAddr,
+    declared: &[Declared],
+    diag: &Diagnostics<'_>,
+) -> Option<(String, Protocol)> {
     if let Some((what, protocol)) = well_known(server) {
         return Some((format!("where {what} usually is"), protocol));
     }
     let said = declared
         .iter()
         .find(|declared| declared.server.is_same_socket(server))?;
-    Some((
-        format!("where {} speaks {}", said.by, said.protocol.name()),
-        said.protocol,
-    ))
+    let (key, line, protocol) = (&said.by.key, diag.line(&said.by), said.protocol);
+    let text = format!("where {key} ({line}) speaks {}", protocol.name());
+    Some((text, protocol))
 }
 
 fn note_as_janus(raw: &RawUpstream, diag: &Diagnostics<'_>) {

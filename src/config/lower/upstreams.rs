@@ -43,7 +43,7 @@ pub(super) fn lower(
     folder: &Path,
     diag: &Diagnostics<'_>,
 ) -> Vec<Upstream> {
-    let declared = control::declared(&raw, diag);
+    let declared = control::declared(&raw);
     let upstream = |(name, raw): (Spanned<String>, Option<RawUpstream>)| {
         let undeclared = raw
             .as_ref()
