@@ -25,6 +25,8 @@ need pebble pebble
 need python3 python3
 need brotli brotli
 need zstd zstd
+# Debian's python3 has no pip for a venv without it.
+[ -e /usr/share/doc/python3-venv ] || missing="$missing python3-venv"
 need zsh zsh
 need fish fish
 need groff groff-base
@@ -44,6 +46,14 @@ need npm npm
 
 node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 18 || (a === 18 && b >= 19) ? 0 : 1)' ||
     fail "node is $(node --version), the test clients need 18.19 or newer."
+
+# Another parser of nginx.conf, to compare with.
+if [ ! -x target/crossplane/bin/crossplane ]; then
+    rm -rf target/crossplane
+    mkdir -p target
+    python3 -m venv target/crossplane
+    target/crossplane/bin/pip install -q --disable-pip-version-check crossplane==0.5.8
+fi
 
 cd tests/real
 # npm leaves a copy of the lock in node_modules when it has finished.

@@ -116,4 +116,5 @@ pub mod gateway;
 
 // Other programs' configurations.
 pub mod doctor;
+pub mod import;
 pub mod nginx;

@@ -8,7 +8,9 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use cli::output::{EXIT_USAGE, complain, show, without_tokens};
-use cli::{aliases, certs, check, config, doctor, generate, reload, run, token, turn, upgrade};
+use cli::{
+    aliases, certs, check, config, doctor, generate, import, reload, run, token, turn, upgrade,
+};
 
 /// Returns memory to the system after thousands of connections have closed.
 #[global_allocator]
@@ -47,6 +49,9 @@ enum Command {
     Certs(certs::Certs),
     /// Print a TURN credential, and how to try it.
     Turn(turn::Turn),
+    /// Translate the configuration of another server into a gateway.toml, never more open than it.
+    #[command(subcommand)]
+    Import(import::Import),
     /// Print the version.
     Version,
     /// Write the man pages, and completions for bash, zsh and fish, for packages.
@@ -69,6 +74,7 @@ fn main() -> ExitCode {
         Command::Token(arguments) => token::run(&arguments),
         Command::Certs(arguments) => certs::run(&arguments),
         Command::Turn(arguments) => turn::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments),
         Command::Version => {
             show(&format!("ianitor {}\n", env!("CARGO_PKG_VERSION")));
             ExitCode::SUCCESS

@@ -175,6 +175,8 @@ const MAP: &[(&str, &[&str])] = &[
     ("nginx", &[]),
     // Reads other programs' files; of the gateway it knows only its configuration.
     ("doctor", &["listen", "config", "nginx"]),
+    // Writes configurations, and checks what it has written.
+    ("import", &["route", "config", "nginx"]),
     ("lib", &[]),
     // The command: `main.rs` and its commands.
     (
@@ -200,6 +202,8 @@ const MAP: &[(&str, &[&str])] = &[
             "signalling",
             "gateway",
             "doctor",
+            "nginx",
+            "import",
         ],
     ),
     ("main", &["telemetry", "config", "cli"]),

@@ -47,6 +47,7 @@ mod hand_over;
 mod harness;
 mod headers;
 mod health;
+mod import;
 mod import_map;
 mod include;
 mod inherited;
