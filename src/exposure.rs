@@ -90,6 +90,8 @@ impl Use {
     pub const CERTIFICATE: Self = Self::new("a certificate", Others::Read, false);
     /// CA certificates that the gateway trusts.
     pub const CA: Self = Self::new("a file of CAs to trust", Others::Read, false);
+    /// Certificates that their CAs have revoked.
+    pub const CRL: Self = Self::new("a list of revoked certificates", Others::Read, false);
     /// Public keys that verify tokens.
     pub const PUBLIC_KEYS: Self = Self::new("a file of keys to trust", Others::Read, false);
     /// Revoked tokens and subjects.

@@ -354,6 +354,7 @@ fn gives_reason(line: &str, judges: bool) -> bool {
         "=> \"token_",
         "=> \"path_",
         "=> \"broken_",
+        "=> \"certificate_",
     ];
     let start = line.trim_start();
     let is_refusal = start.starts_with("(StatusCode::") || line.contains("=> (StatusCode::");

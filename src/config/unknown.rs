@@ -48,6 +48,23 @@ const FOREIGN: &[Foreign] = &[
     is("tls.certificates", &["file"], "cert"),
     is("[policies.NAME]", &["auth_request"], "forward_auth"),
     is("[policies.NAME]", &["auth_basic", "basic_auth"], "basic"),
+    is(
+        "[policies.NAME]",
+        &["client_cert", "mtls", "ssl_verify_client", "client_auth"],
+        "client_certificate",
+    ),
+    is(
+        "[tls]",
+        &["ssl_client_certificate", "client_certificate", "client_cas"],
+        "client_ca",
+    ),
+    is("[tls]", &["ssl_crl", "crl", "crl_file"], "client_crl"),
+    is(
+        "policies.client_certificate",
+        &["cn", "subjects"],
+        "subject",
+    ),
+    is("policies.client_certificate", &["sans", "names"], "san"),
     is("policies.forward_auth", &["address", "uri"], "url"),
     is("the top level", &["policy", "acl"], "policies"),
     is(

@@ -12,8 +12,8 @@ use crate::host::{HostName, HostPattern};
 use crate::serve::snapshot::Snapshot;
 use crate::telemetry::Chain;
 use crate::tls::{
-    CertCache, CertTable, HostCoverage, Mode, Notice, ServableCert, ServerSettings, Tickets,
-    Warning,
+    CertCache, CertTable, ClientAuthority, HostCoverage, Mode, Notice, ServableCert,
+    ServerSettings, Tickets, Warning,
 };
 
 /// The table for a configuration. Warnings about certificates are logged.
@@ -34,6 +34,35 @@ pub(super) fn table(
     Ok(table)
 }
 
+/// What certificates of clients are judged by. The one in force stays where its files have the same
+/// content, so that nothing is verified again.
+pub(super) fn client_authority(
+    config: &Config,
+    previous: &mut Previous<'_>,
+    in_force: Option<&Snapshot>,
+) -> Result<Option<Arc<ClientAuthority>>, StartError> {
+    let Some(spec) = &config.tls.client_auth else {
+        return Ok(None);
+    };
+    let known = in_force.and_then(|in_force| in_force.client_authority.clone());
+    match ClientAuthority::load(spec, clock::wall()) {
+        Ok((read, warnings)) => {
+            for warning in warnings {
+                tracing::warn!("{warning}");
+            }
+            let same = known.filter(|known| known.is_same(&read));
+            Ok(Some(same.unwrap_or_else(|| Arc::new(read))))
+        }
+        Err(errors) => match known.filter(|_| previous.snapshot.is_some()) {
+            Some(known) => {
+                previous.certificates.extend(errors);
+                Ok(Some(known))
+            }
+            None => Err(StartError::Certificates(errors)),
+        },
+    }
+}
+
 /// The snapshot in force, with the ordered certificates that are in the cache now.
 ///
 /// # Errors
@@ -52,7 +81,8 @@ pub(super) fn follow(
     warn(&table, &warnings, config, now);
     log_awaited(&table, Some(&in_force.certificates), now);
     let certificates = Arc::new(table);
-    let tls = ServerSettings::new(&config.tls, &certificates, tickets);
+    let authority = in_force.client_authority.as_ref();
+    let tls = ServerSettings::new(&config.tls, &certificates, tickets, authority);
     Ok(Snapshot {
         tls: Arc::new(tls.map_err(StartError::Crypto)?),
         certificates,

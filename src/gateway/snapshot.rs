@@ -55,8 +55,11 @@ pub(super) fn snapshot(
     let passwords = passwords(config, previous).map_err(StartError::Passwords);
     let passwords = problems.note(passwords).unwrap_or_default();
     let certificates = table.map(Arc::new);
+    let authority = certificates::client_authority(config, previous, in_force);
+    let client_authority = problems.note(authority).flatten();
     let tls = certificates.as_ref().and_then(|certificates| {
-        let settings = ServerSettings::new(&config.tls, certificates, tickets);
+        let asks = client_authority.as_ref();
+        let settings = ServerSettings::new(&config.tls, certificates, tickets, asks);
         problems.note(settings.map(Arc::new).map_err(StartError::Crypto))
     });
     let (Some(certificates), Some(tls), Some(upstreams), Some(turns)) =
@@ -92,6 +95,7 @@ pub(super) fn snapshot(
         tls,
         default_certificate: config.tls.default,
         certificates,
+        client_authority,
         log: config.log.clone(),
         public_port: listen.public_port.or(first_tls_port).unwrap_or(443),
         proxy_port: listen.public_port.unwrap_or(443),

@@ -9,6 +9,7 @@ use super::networks::Networks;
 use super::permit::{Permit, Principal};
 use super::rule::{Requirement, Rule};
 use crate::addr::ClientAddr;
+use crate::tls::BadCertificate;
 
 impl Policy {
     /// Decides about a client that is logged in.
@@ -33,12 +34,20 @@ impl Policy {
         if login.is_withdrawn() || !rule.service.says_the_same(&login.rule.service) {
             return Err(Denied::NoLogin);
         }
+        let mut ends = None;
+        if let (Some(rule), Some(shown)) = (rule.certificate(), &login.certificate) {
+            if !rule.admits(&shown.facts) {
+                return Err(Denied::Certificate(BadCertificate::Name));
+            }
+            ends = rule.on_expiry.ends(shown.expires);
+        }
         let mut claims = rule.claims.iter();
         if let Some(at) = claims.position(|claim| !claim.is_met(&login.verified.claims)) {
             return Err(Denied::Claim(at));
         }
         Ok(self.with_rules(Permit {
             principal: Principal::Login(Rc::clone(login)),
+            ends,
             is_ambient: true,
             ..Permit::OPEN
         }))

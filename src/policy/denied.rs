@@ -1,5 +1,6 @@
 //! Why a request may not pass.
 
+use crate::tls::BadCertificate;
 use crate::token::BadToken;
 
 /// Why a policy denies a request.
@@ -29,6 +30,12 @@ pub enum Denied {
     /// The user is unknown, or the password is wrong.
     #[error("unknown user or wrong password")]
     Password,
+    /// The client has shown no certificate.
+    #[error("the client has shown no certificate")]
+    NoCertificate,
+    /// The certificate of the client does not count, or not for this policy.
+    #[error(transparent)]
+    Certificate(BadCertificate),
     /// The API key is wrong, or two keys differ.
     #[error("not one of the API keys")]
     ApiKey,

@@ -1,5 +1,6 @@
-//! Logins: who a client is, as another service says (`forward_auth`) or a file of passwords
-//! (`basic`). Nothing here asks them: `serve::login` does, and the policy decides on the answer.
+//! Logins: who a client is, as another service says (`forward_auth`), a file of passwords (`basic`)
+//! or the client's certificate. Nothing here asks them: `serve::login` does, and the policy decides
+//! on the answer.
 
 use std::cell::Cell;
 use std::fmt;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
+use super::certificate::{CertificateLogin, CertificateRule};
 use crate::token::claims::ClaimRule;
 use crate::token::issuer::Verified;
 
@@ -33,6 +35,8 @@ pub enum LoginService {
     Forward(ForwardAuth),
     /// Passwords in a file.
     Basic(Basic),
+    /// The certificate that the client shows in the handshake.
+    Certificate(CertificateRule),
 }
 
 /// A service that is asked about each request, in the way of NGINX' `auth_request`.
@@ -81,6 +85,8 @@ impl LoginService {
                     && one.subject == other.subject
             }
             (Self::Basic(one), Self::Basic(other)) => one.file == other.file,
+            // Which certificates are admitted is asked each time.
+            (Self::Certificate(_), Self::Certificate(_)) => true,
             _ => false,
         }
     }
@@ -102,7 +108,7 @@ impl LoginRule {
     pub fn forward(&self) -> Option<&ForwardAuth> {
         match &self.service {
             LoginService::Forward(forward) => Some(forward),
-            LoginService::Basic(_) => None,
+            LoginService::Basic(_) | LoginService::Certificate(_) => None,
         }
     }
 
@@ -110,7 +116,15 @@ impl LoginRule {
     pub fn basic(&self) -> Option<&Basic> {
         match &self.service {
             LoginService::Basic(basic) => Some(basic),
-            LoginService::Forward(_) => None,
+            LoginService::Forward(_) | LoginService::Certificate(_) => None,
+        }
+    }
+
+    /// Which certificates it admits, if they decide.
+    pub fn certificate(&self) -> Option<&CertificateRule> {
+        match &self.service {
+            LoginService::Certificate(rule) => Some(rule),
+            LoginService::Forward(_) | LoginService::Basic(_) => None,
         }
     }
 
@@ -127,6 +141,7 @@ impl fmt::Display for LoginRule {
             LoginService::Basic(basic) => {
                 write!(f, "a password of {}", shown(&basic.file))
             }
+            LoginService::Certificate(rule) => rule.fmt(f),
         }?;
         self.claims.iter().enumerate().try_for_each(|(at, rule)| {
             write!(f, "{}{rule}", if at == 0 { " where " } else { " and " })
@@ -151,6 +166,8 @@ pub struct LoggedIn {
     pub headers: Box<[(HeaderName, HeaderValue)]>,
     /// The hash of its password in the file.
     pub hash: Option<Arc<str>>,
+    /// Its certificate.
+    pub certificate: Option<CertificateLogin>,
     is_withdrawn: Cell<bool>,
 }
 
@@ -162,6 +179,7 @@ impl LoggedIn {
             verified: Rc::new(verified),
             headers: Box::default(),
             hash: None,
+            certificate: None,
             is_withdrawn: Cell::new(false),
         }
     }

@@ -13,7 +13,8 @@ use crate::token::issuer::Verified;
 #[derive(Clone, Debug)]
 pub struct Permit {
     pub(super) principal: Principal,
-    /// When its token no longer admits requests, and when a tunnel is closed that it admitted.
+    /// When its token or certificate no longer admits requests, and when a tunnel is closed that it
+    /// admitted.
     /// `None` if that never happens.
     pub(super) ends: Option<(UnixTime, UnixTime)>,
     pub(super) is_ambient: bool,
@@ -100,6 +101,14 @@ impl Permit {
     /// When a tunnel or a long response with this permit is to be closed, if ever.
     pub fn ends(&self) -> Option<UnixTime> {
         self.ends.map(|(_, closed)| closed)
+    }
+
+    /// What has expired when it has ended, in words for the client.
+    pub fn expired(&self) -> &'static str {
+        match self.principal {
+            Principal::Login(_) => "certificate expired",
+            Principal::Address | Principal::Token(_) | Principal::ApiKey => "token expired",
+        }
     }
 
     /// Whether its token has expired, so that a tunnel with this permit is open only by the grace

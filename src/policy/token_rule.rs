@@ -3,10 +3,10 @@
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::denied::Denied;
 use super::facts::{Facts, Token};
+use super::on_expiry::OnExpiry;
 use super::permit::{Permit, Principal};
 use crate::token::BadToken;
 use crate::token::claims::ClaimRule;
@@ -42,16 +42,6 @@ pub struct AcceptedIssuer {
 /// An index into the gateway's issuers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct IssuerId(pub usize);
-
-/// What happens to a tunnel when its token has expired, which is when the issuer's leeway after
-/// `exp` is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnExpiry {
-    /// It is closed, after this grace period.
-    Close(Duration),
-    /// It stays open.
-    Keep,
-}
 
 impl fmt::Display for TokenRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -111,13 +101,9 @@ impl TokenRule {
         // A tunnel may be open for as long as a new request would be admitted, and the grace
         // period.
         let expired = verified.claims.exp.after(issuer.spec.leeway);
-        let ends = match self.on_expiry {
-            OnExpiry::Close(grace) => Some((expired, expired.after(grace))),
-            OnExpiry::Keep => None,
-        };
         Ok(Permit {
             principal: Principal::Token(Rc::clone(verified)),
-            ends,
+            ends: self.on_expiry.ends(expired),
             is_ambient: true,
             rules: None,
         })

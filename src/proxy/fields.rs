@@ -62,7 +62,7 @@ const REQUEST: &[&str] = &[
     "x-proxyuser-ip",
     "x-remote-addr",
     "x-remote-ip",
-    // The client's certificate. The gateway does not ask for one.
+    // The client's certificate. What servers are told of it is added afterwards.
     "client-cert",       // RFC 9440, 2.2 and 4
     "client-cert-chain", // RFC 9440, 2.3 and 4
     "x-client-verify",

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use http::header;
+use http::header::{self, HeaderName, HeaderValue};
 use http::{Request, Response, StatusCode, Version};
 
 use super::client::{LoadGuard, Outgoing, SendError, UpstreamConn};
@@ -42,6 +42,8 @@ pub struct ForwardContext<'a> {
     pub body_limit: u64,
     /// Its line in the access log.
     pub exchange: &'a Rc<Exchange>,
+    /// What the server learns of the client's certificate.
+    pub told: &'a [(HeaderName, HeaderValue)],
 }
 
 impl ForwardContext<'_> {
@@ -144,6 +146,9 @@ pub(super) fn prepare(
         request.headers_mut().remove(header::COOKIE);
     }
     headers::to_upstream(request.headers_mut(), found);
+    for (name, value) in context.told {
+        request.headers_mut().insert(name, value.clone());
+    }
     if context.edits_headers() {
         context.client_fields().insert_into(request.headers_mut());
     }

@@ -92,6 +92,12 @@ impl Route {
         matches!(&self.target, Target::Forward(to) if to.encoded_slash == EncodedSlash::Keep)
     }
 
+    /// Whether its policy may need a certificate of the client.
+    fn asks_for_certificate(&self) -> bool {
+        let login = self.policy.login();
+        login.is_some_and(|login| login.certificate().is_some())
+    }
+
     /// The token rule by which a browser can sign in here, and the index of the cookie among its
     /// sources. `None` if the policy does not accept tokens from the gateway's own cookie, or if
     /// the route's path cannot be a cookie path because it contains `;` or stands for the paths of
@@ -291,6 +297,8 @@ pub struct RouteTable {
     base_paths: Vec<BasePaths>,
     /// Whether `%2F` may be in the paths of any route.
     keeps_slashes: bool,
+    /// Whether a route may need a certificate of the client.
+    asks_for_certificates: bool,
 }
 
 impl RouteTable {
@@ -300,6 +308,7 @@ impl RouteTable {
         let mut table = Self {
             base_paths: janus::base_paths(&routes, &upstreams),
             keeps_slashes: routes.iter().any(Route::keeps_slashes),
+            asks_for_certificates: routes.iter().any(Route::asks_for_certificate),
             routes,
             upstreams,
             ..Self::default()
@@ -381,6 +390,15 @@ impl RouteTable {
     /// The hosts of all routes in the order of `gateway.toml`, with duplicates.
     pub fn hosts(&self) -> impl Iterator<Item = &HostPattern> {
         self.routes.iter().filter_map(|route| route.host.as_ref())
+    }
+
+    /// Whether a route of the host may need a certificate of the client; `None` is a client that
+    /// may ask for any host.
+    pub fn asks_for_certificate(&self, host: Option<&HostName>) -> bool {
+        let serves = |route: &Route| host.is_none_or(|host| route.serves(host));
+        let mut routes = self.routes.iter();
+        self.asks_for_certificates
+            && routes.any(|route| route.asks_for_certificate() && serves(route))
     }
 
     /// All upstreams.

@@ -10,12 +10,13 @@ use super::view::WorkerView;
 use crate::addr::ClientAddr;
 use crate::clock::UnixTime;
 use crate::host::Authority;
-use crate::policy::Permit;
+use crate::policy::{Denied, Permit};
 use crate::proxy::client::Pool;
 use crate::route::RouteId;
 use crate::route::change::Sent;
 use crate::signalling::jitsi;
 use crate::tick::{Tick, Ticks};
+use crate::tls::BadCertificate;
 use crate::tunnel::RequestTarget;
 
 /// The permission by which a request is served, and the facts on which it was decided.
@@ -181,7 +182,10 @@ impl Admission {
     /// Judges the request if the result may differ from the last one.
     pub(super) fn judge_again(&mut self, moment: &Moment<'_>) -> Result<(), Withdrawn> {
         if self.permit.has_ended(moment.now) {
-            return Err(Withdrawn::Expired);
+            return Err(match self.permit.login() {
+                Some(_) => Withdrawn::Denied(Denied::Certificate(BadCertificate::Expired)),
+                None => Withdrawn::Expired,
+            });
         }
         let has_changed = self.changes != moment.changes || !Rc::ptr_eq(&self.view, moment.view);
         if !has_changed {

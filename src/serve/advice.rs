@@ -2,6 +2,7 @@
 
 use super::reject::Rejection;
 use crate::files;
+use crate::policy::Denied;
 use crate::proxy;
 use crate::proxy::client::SendError;
 use crate::telemetry::access::Exchange;
@@ -19,6 +20,7 @@ pub(super) fn log(rejection: &Rejection, exchange: &Exchange, upstream: Option<&
         Rejection::Login(_) => "a login is not decided",
         _ if upstream.is_some() => "no answer from upstream",
         Rejection::Turn(_) => "no TURN credential is given",
+        Rejection::Denied(_) => "a client's certificate is rejected",
         Rejection::NotAProxy => "a request on listen.plain is rejected",
         _ => "a file is not shown",
     };
@@ -41,6 +43,10 @@ fn advice(rejection: &Rejection) -> Option<&'static str> {
         Rejection::Files(error) => about_file(error),
         Rejection::Proxy(error) => about_upstream(error),
         Rejection::Login(failure) => failure.advice(),
+        Rejection::Denied(Denied::Certificate(why)) if why.is_of_files() => Some(
+            "have the CA make a new list, with the lists of all CAs in one file; it is read within \
+             seconds",
+        ),
         Rejection::NotAProxy => Some(
             "if a proxy in front sent it, write the address of that proxy in \
              listen.trusted_proxies; if everything that reaches this port comes by TLS, \

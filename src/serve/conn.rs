@@ -12,6 +12,7 @@ use super::control::ConnControl;
 use super::handshake::{HandshakeOutcome, handshake, local_address};
 use super::handshake_places::GivenUp;
 use super::io::Stream;
+use super::login::ClientCert;
 use super::over_limit::{self, OverLimit};
 use super::passthrough as passing;
 use super::proxy_protocol::{self, Header};
@@ -76,7 +77,7 @@ fn plain(accepted: AcceptedConn, worker: Rc<Worker>) -> (Stream, Rc<ConnInfo>) {
         local: local_address(&accepted.stream),
         ..way
     };
-    let conn = conn_info(way, accepted.slot, (None, None), worker);
+    let conn = conn_info(way, accepted.slot, Secured::default(), worker);
     (Stream::Plain(accepted.stream), conn)
 }
 
@@ -138,12 +139,13 @@ async fn serve_https(mut accepted: AcceptedConn, worker: Rc<Worker>) {
         .within(limit, handshake(accepted, &worker, &place))
         .await;
     drop(place);
-    let (mut tls, slot, certificate) = match outcome {
+    let (mut tls, slot, certificate, client_cert) = match outcome {
         Ok(Ok(HandshakeOutcome::Tls {
             tls,
             slot,
             certificate,
-        })) => (tls, slot, certificate),
+            client_cert,
+        })) => (tls, slot, certificate, client_cert),
         Ok(Ok(HandshakeOutcome::Passthrough {
             accepted,
             hello,
@@ -175,7 +177,12 @@ async fn serve_https(mut accepted: AcceptedConn, worker: Rc<Worker>) {
         Some(_) => None,
         None => local_address(&tls.get_ref().0.0),
     };
-    let conn = conn_info(Way { local, ..way }, slot, (sni, certificate), worker);
+    let secure = Secured {
+        sni,
+        certificate,
+        client_cert,
+    };
+    let conn = conn_info(Way { local, ..way }, slot, secure, worker);
     if !is_h2 {
         tls.get_mut().1.set_buffer_limit(Some(TLS_BUFFER));
     }
@@ -197,6 +204,14 @@ fn kind_of(session: &ServerConnection) -> Handshake {
         (_, false) => Handshake::Full13,
         (_, true) => Handshake::Resumed13,
     }
+}
+
+/// What a handshake has shown of both ends; nothing without TLS.
+#[derive(Default)]
+struct Secured {
+    sni: Option<HostName>,
+    certificate: Option<Shown>,
+    client_cert: Option<Box<ClientCert>>,
 }
 
 /// The two ends of a connection, and what is spoken on it.
@@ -225,7 +240,7 @@ impl Way {
 fn conn_info(
     way: Way,
     slot: ConnectionGuard,
-    (sni, certificate): (Option<HostName>, Option<Shown>),
+    secured: Secured,
     worker: Rc<Worker>,
 ) -> Rc<ConnInfo> {
     let client = way.peer.client();
@@ -240,8 +255,9 @@ fn conn_info(
         port: way.port,
         is_balanced: way.is_balanced,
         local: way.local,
-        sni,
-        certificate,
+        sni: secured.sni,
+        certificate: secured.certificate,
+        client_cert: secured.client_cert,
         origin: Rc::new(Origin::new(client, way.port)),
         last_host: RefCell::new(None),
     })

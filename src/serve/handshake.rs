@@ -14,6 +14,7 @@ use super::connection_guard::ConnectionGuard;
 use super::handshake_failure::{HandshakeFailure, note_name};
 use super::handshake_places::Place;
 use super::hello::{FirstBytes, Hello};
+use super::login::ClientCert;
 use super::snapshot::Snapshot;
 use super::validation::Otherwise;
 use super::{Worker, validation};
@@ -33,6 +34,8 @@ pub(super) enum HandshakeOutcome {
         tls: Box<TlsStream<TlsTransport>>,
         slot: ConnectionGuard,
         certificate: Option<Shown>,
+        /// What the client has shown; `None` if it was not asked for a certificate.
+        client_cert: Option<Box<ClientCert>>,
     },
     /// TLS with another server, to which the connection is passed.
     Passthrough {
@@ -163,17 +166,38 @@ async fn accept(
     chosen: ChosenBy,
     snapshot: &Snapshot,
 ) -> io::Result<HandshakeOutcome> {
-    let settings = snapshot.tls.of(&chosen);
+    let asks = asks_for_certificate(&hello, &chosen, accepted.peer, snapshot);
+    let (settings, asks) = snapshot.tls.of(&chosen, asks);
     let asked = Asked::of(&hello.accepted.client_hello(), chosen);
     let tls = StartHandshake::from_parts(hello.accepted, TlsTransport(accepted.stream))
         .into_stream(settings)
         .await?;
-    let certificate = snapshot.certificates.shown(asked, tls.get_ref().1);
+    let session = tls.get_ref().1;
+    let certificate = snapshot.certificates.shown(asked, session);
+    let client_cert = asks.then(|| Box::new(ClientCert::new(session.peer_certificates())));
     Ok(HandshakeOutcome::Tls {
         tls: Box::new(tls),
         slot: accepted.slot,
         certificate,
+        client_cert,
     })
+}
+
+/// Whether the client is asked for a certificate: only where a route of the name may need one,
+/// since browsers ask their users. That of a proxy would not count.
+fn asks_for_certificate(
+    hello: &Hello,
+    chosen: &ChosenBy,
+    peer: PeerAddr,
+    snapshot: &Snapshot,
+) -> bool {
+    let host = match chosen {
+        ChosenBy::ServerName => hello.sni(),
+        ChosenBy::Address(ip) => Some(HostName::from(*ip)),
+        ChosenBy::Nothing => None,
+    };
+    let is_proxy = is_trusted(peer.client(), &snapshot.trusted_proxies);
+    !is_proxy && snapshot.routes.asks_for_certificate(host.as_ref())
 }
 
 /// The alert for a server name without a certificate (RFC 6066, section 3), as a record of TLS 1.2.

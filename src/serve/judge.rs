@@ -15,6 +15,7 @@ use crate::route::jitsi::RoomRequest;
 use crate::route::{RouteId, RouteTable, passthrough};
 use crate::signalling::jitsi::{Refusal, judge};
 use crate::telemetry::access::End;
+use crate::tls::BadCertificate;
 use crate::token::BadToken;
 use crate::token::issuer::Verified;
 use crate::tunnel::{CloseReason, Grant, RouteTunnelKey, TunnelControl, TunnelKey};
@@ -63,6 +64,8 @@ impl Withdrawn {
             Self::Expired | Self::Denied(Denied::Token(BadToken::Expired)) => "token expired",
             Self::Denied(Denied::Token(BadToken::Revoked)) => "token revoked",
             Self::Denied(Denied::NoLogin) => "no longer logged in",
+            Self::Denied(Denied::Certificate(BadCertificate::Expired)) => "certificate expired",
+            Self::Denied(Denied::Certificate(BadCertificate::Revoked)) => "certificate revoked",
             Self::Denied(_) | Self::Jitsi(_) => "no longer allowed",
         }
     }

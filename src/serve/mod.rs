@@ -97,6 +97,7 @@ use crate::telemetry::access::Exchange;
 use crate::tls::Shown;
 use connection_guard::ConnectionGuard;
 use control::ConnControl;
+use login::ClientCert;
 use view::WorkerView;
 
 pub use worker::Worker;
@@ -125,6 +126,8 @@ struct ConnInfo {
     sni: Option<HostName>,
     /// The certificate that the handshake used; none without TLS.
     certificate: Option<Shown>,
+    /// The certificate that the client has shown; `None` if it was not asked for one.
+    client_cert: Option<Box<ClientCert>>,
     origin: Rc<Origin>,
     /// The `Host` of the last request: that of the next one is nearly always the same.
     last_host: RefCell<Option<(HeaderValue, Rc<Authority>)>>,

@@ -21,6 +21,7 @@ use crate::route::local::BadLocal;
 use crate::route::path::BadPath;
 use crate::signalling::jitsi;
 use crate::slot::Full;
+use crate::tls::BadCertificate;
 use crate::token::BadToken;
 use crate::turn::NoCredential;
 
@@ -51,6 +52,9 @@ pub(super) enum Rejection {
     /// The TLS server name differs from `Host`.
     #[error("SNI differs from Host")]
     Misdirected,
+    /// The policy needs a certificate, for which the client was not asked on this connection.
+    #[error("the handshake of this connection has not asked for a certificate")]
+    NotAsked,
     /// The path has more than one reading.
     #[error("ambiguous path")]
     Path(#[from] BadPath),
@@ -211,6 +215,7 @@ impl Rejection {
             Self::ForwardedChain => (StatusCode::BAD_REQUEST, "forwarded_chain"),
             Self::NotAProxy => (StatusCode::FORBIDDEN, "not_a_proxy"),
             Self::Misdirected => (StatusCode::MISDIRECTED_REQUEST, "sni"),
+            Self::NotAsked => (StatusCode::MISDIRECTED_REQUEST, "certificate_not_asked"),
             Self::Path(why) => (StatusCode::BAD_REQUEST, why.word()),
             Self::HeadTooLarge => (
                 StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -292,6 +297,11 @@ fn of_policy(denied: &Denied) -> (StatusCode, &'static str) {
         Denied::NoLogin => (StatusCode::UNAUTHORIZED, "no_login"),
         Denied::Forbidden => (StatusCode::FORBIDDEN, "login_forbidden"),
         Denied::Password => (StatusCode::UNAUTHORIZED, "password"),
+        Denied::NoCertificate => (StatusCode::UNAUTHORIZED, "no_certificate"),
+        Denied::Certificate(why @ (BadCertificate::Name | BadCertificate::OfProxy)) => {
+            (StatusCode::FORBIDDEN, why.word())
+        }
+        Denied::Certificate(why) => (StatusCode::UNAUTHORIZED, why.word()),
         Denied::ApiKey => (StatusCode::FORBIDDEN, "api_key"),
     }
 }

@@ -19,7 +19,7 @@ use crate::signalling::Backend;
 use crate::signalling::jitsi::Asked;
 use crate::signalling::owners::Owners;
 use crate::telemetry::LogSpec;
-use crate::tls::{CertTable, ServerSettings};
+use crate::tls::{CertTable, ClientAuthority, ServerSettings};
 use crate::token::issuer::Issuer;
 use crate::turn::{Turn, TurnId};
 
@@ -62,6 +62,8 @@ pub struct Snapshot {
     pub default_certificate: bool,
     /// The certificate of each name.
     pub certificates: Arc<CertTable>,
+    /// What certificates of clients are judged by; `None` if no client is asked for one.
+    pub client_authority: Option<Arc<ClientAuthority>>,
     /// Whether there is a listener for proxies that end TLS.
     pub has_plain: bool,
     /// Whether that listener serves any peer.

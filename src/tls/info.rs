@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use rustls::SignatureAlgorithm;
 
-use super::problem::{Date, Notice, OutOfDate, Warning};
+use super::date::Date;
+use super::problem::{Notice, OutOfDate, Warning};
 use crate::clock;
 use crate::host::{HostName, HostPattern};
 

@@ -19,6 +19,9 @@ mod certs;
 mod chain;
 pub mod challenges;
 mod client;
+mod client_auth;
+mod client_problem;
+mod date;
 mod dev;
 mod entry;
 mod files;
@@ -48,13 +51,21 @@ use rustls::server::NoServerSessionStorage;
 use crate::exposure::{NamedFile, Use};
 use crate::host::HostName;
 
+use client_auth::AskForCertificate;
 use suites::provider;
+use tickets::SessionKind;
 
 pub use cert_cache::CertCache;
 pub use certs::CertTable;
 pub use client::{UpstreamFiles, accepts, client_config, upstream_config};
+pub use client_auth::{
+    BadCertificate, BadDn, CertFacts, ClientAuthSpec, ClientAuthority, ClientCertificate, Dn, San,
+    SanPattern, SubjectPattern, Validity,
+};
+pub use client_problem::{ClientAuthNotice, ClientAuthProblem};
+pub use date::Date;
 pub use info::{CertInfo, HostCoverage, Origin};
-pub use problem::{Date, LoadError, Notice, OutOfDate, Problem, Warning};
+pub use problem::{LoadError, Notice, OutOfDate, Problem, Warning};
 pub use servable::{LeafFacts, ServableCert, leaf_facts};
 pub use settings::{ChosenBy, ServerSettings};
 pub use shown::{Asked, Shown};
@@ -85,6 +96,8 @@ pub struct TlsSpec {
     /// Whether a self-signed certificate is served for their hosts while no other certificate has
     /// their names.
     pub placeholder: bool,
+    /// What certificates of clients are judged by; `None` if clients are not asked for any.
+    pub client_auth: Option<ClientAuthSpec>,
 }
 
 impl TlsSpec {
@@ -101,7 +114,13 @@ impl TlsSpec {
         let development = development
             .iter()
             .map(|key| NamedFile::new("tls.self_signed", key, Use::KEY));
-        pairs.chain(development).collect()
+        let client_auth = self.client_auth.iter().flat_map(|spec| {
+            let ca = NamedFile::watched("tls.client_ca", &spec.ca, Use::CA);
+            let crl = spec.crl.iter();
+            let crl = crl.map(|path| NamedFile::watched("tls.client_crl", path, Use::CRL));
+            std::iter::once(ca).chain(crl)
+        });
+        pairs.chain(development).chain(client_auth).collect()
     }
 }
 
@@ -161,7 +180,8 @@ pub fn development_keys(spec: &TlsSpec) -> Vec<PathBuf> {
 }
 
 /// The settings for new handshakes. There is no session store: a ticket carries its session, so a
-/// client can resume on any worker and needs no memory while it is disconnected.
+/// client can resume on any worker and needs no memory while it is disconnected. `asks` has clients
+/// asked for a certificate, which they need not have.
 ///
 /// # Errors
 /// If the TLS library rejects the settings.
@@ -169,17 +189,25 @@ pub fn server_config(
     spec: &TlsSpec,
     table: Arc<CertTable>,
     tickets: &Tickets,
+    asks: Option<&Arc<ClientAuthority>>,
 ) -> Result<Arc<ServerConfig>, rustls::Error> {
     let versions: &[_] = match spec.min_version {
         MinVersion::Tls12 => &[&rustls::version::TLS13, &rustls::version::TLS12],
         MinVersion::Tls13 => &[&rustls::version::TLS13],
     };
-    let mut config = ServerConfig::builder_with_provider(Arc::new(provider()))
-        .with_protocol_versions(versions)?
-        .with_no_client_auth()
-        .with_cert_resolver(table);
+    let builder = ServerConfig::builder_with_provider(Arc::new(provider()))
+        .with_protocol_versions(versions)?;
+    let (builder, kind) = match asks {
+        None => (builder.with_no_client_auth(), SessionKind::Plain),
+        Some(authority) => {
+            let verifier = Arc::new(AskForCertificate::new(authority));
+            let builder = builder.with_client_cert_verifier(verifier);
+            (builder, SessionKind::AsksForCertificate)
+        }
+    };
+    let mut config = builder.with_cert_resolver(table);
     config.alpn_protocols = ALPN.iter().map(|name| name.to_vec()).collect();
-    config.ticketer = tickets.producer();
+    config.ticketer = tickets.producer(kind);
     config.session_storage = Arc::new(NoServerSessionStorage {});
     // Clients use one ticket; a second would cost a record and an encryption per handshake.
     config.send_tls13_tickets = 1;

@@ -4,13 +4,17 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use rustls::pki_types::pem::{PemObject, SectionKind};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 
+use super::client_problem::ClientAuthProblem;
 use super::problem::Problem;
 use crate::disk::{self, NotAFile};
 
 /// Far larger than any chain with its key; a wrong path may lead to a huge file.
 const MAX_FILE: u64 = 1 << 20;
+
+/// A list has some 40 bytes for each revoked certificate.
+const MAX_LISTS: u64 = 32 << 20;
 
 /// The certificates and keys of one file.
 pub(super) struct PemFile {
@@ -38,6 +42,23 @@ impl PemFile {
         file.locked =
             contains(text, b"-----BEGIN ENCRYPTED PRIVATE KEY-----").then(|| path.to_owned());
         Ok(file)
+    }
+
+    /// The lists of revoked certificates of a file; at least one.
+    pub(super) fn read_lists(
+        path: &Path,
+    ) -> Result<Vec<CertificateRevocationListDer<'static>>, Problem> {
+        let bytes = disk::read(path, MAX_LISTS).map_err(unreadable)?;
+        let mut lists = Vec::new();
+        for section in <(SectionKind, Vec<u8>)>::pem_slice_iter(&bytes) {
+            if let (SectionKind::Crl, der) = section.map_err(Problem::Damaged)? {
+                lists.push(der.into());
+            }
+        }
+        match lists.is_empty() {
+            true => Err(ClientAuthProblem::NoList.into()),
+            false => Ok(lists),
+        }
     }
 
     pub(super) fn parse(text: &[u8]) -> Result<Self, rustls::pki_types::pem::Error> {

@@ -3,13 +3,13 @@
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use rustls::pki_types;
 use x509_parser::error::X509Error;
 use x509_parser::nom;
-use x509_parser::time::ASN1Time;
 
+use super::client_problem::{ClientAuthNotice, ClientAuthProblem};
+use super::date::Date;
 use crate::host::{HostName, HostPattern};
 
 /// A problem that prevents the use of the table, with its place.
@@ -181,6 +181,12 @@ pub enum Problem {
     /// The TLS library does not accept it for verifying servers.
     #[error("cannot be used to verify an upstream")]
     Client(#[source] rustls::Error),
+    /// A list of revoked certificates is not one.
+    #[error("holds a list of revoked certificates that cannot be understood; have it made again")]
+    UnparsableList(#[source] nom::Err<X509Error>),
+    /// It cannot be used to verify clients.
+    #[error(transparent)]
+    ClientAuth(#[from] ClientAuthProblem),
 }
 
 impl Problem {
@@ -290,6 +296,9 @@ pub enum Notice {
         /// The hash function.
         hash: &'static str,
     },
+    /// About what verifies clients.
+    #[error(transparent)]
+    ClientAuth(#[from] ClientAuthNotice),
     /// A development certificate that the next start will generate.
     #[error("will be made at start: the development certificate for {0}")]
     WillBeMade(HostName),
@@ -337,35 +346,4 @@ impl<T: fmt::Display> fmt::Display for Listed<'_, T> {
         }
         Ok(())
     }
-}
-
-/// A time in the form `2026-05-02 14:03 UTC`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Date(pub SystemTime);
-
-impl fmt::Display for Date {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match civil(self.0) {
-            Some((year, month, day, hour, minute)) => {
-                write!(f, "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02} UTC")
-            }
-            None => f.write_str("a date beyond the calendar"),
-        }
-    }
-}
-
-/// Year, month, day, hour and minute in UTC; `None` outside the range of the ASN.1 library.
-fn civil(time: SystemTime) -> Option<(i32, u8, u8, u8, u8)> {
-    let seconds = match time.duration_since(SystemTime::UNIX_EPOCH) {
-        Ok(after) => i64::try_from(after.as_secs()).ok()?,
-        Err(before) => -i64::try_from(before.duration().as_secs()).ok()?,
-    };
-    let date = ASN1Time::from_timestamp(seconds).ok()?.to_datetime();
-    Some((
-        date.year(),
-        u8::from(date.month()),
-        date.day(),
-        date.hour(),
-        date.minute(),
-    ))
 }

@@ -9,12 +9,19 @@ use rustls::ServerConfig;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-use super::{CertTable, Tickets, TlsSpec, server_config};
+use super::{CertTable, ClientAuthority, Tickets, TlsSpec, server_config};
 use crate::host::{HostName, HostPattern};
 
 /// The settings of all handshakes of a configuration.
 #[derive(Debug)]
 pub struct ServerSettings {
+    plain: Settings,
+    /// Those that ask clients for a certificate; `None` if no client is asked.
+    asking: Option<Settings>,
+}
+
+#[derive(Debug)]
+struct Settings {
     by_name: Arc<ServerConfig>,
     by_address: HashMap<IpAddr, Arc<ServerConfig>>,
     first: Arc<ServerConfig>,
@@ -42,7 +49,8 @@ impl ChosenBy {
 }
 
 impl ServerSettings {
-    /// Settings with the certificates of a table.
+    /// Settings with the certificates of a table. `asks` is what certificates of clients are judged
+    /// by, if clients may be asked for one.
     ///
     /// # Errors
     /// If the TLS library rejects the settings.
@@ -50,8 +58,32 @@ impl ServerSettings {
         spec: &TlsSpec,
         table: &Arc<CertTable>,
         tickets: &Tickets,
+        asks: Option<&Arc<ClientAuthority>>,
     ) -> Result<Self, rustls::Error> {
-        let by_name = server_config(spec, Arc::clone(table), tickets)?;
+        let asking = asks.map(|asks| Settings::new(spec, table, tickets, Some(asks)));
+        Ok(Self {
+            plain: Settings::new(spec, table, tickets, None)?,
+            asking: asking.transpose()?,
+        })
+    }
+
+    /// The settings of one handshake, and whether they ask for a certificate.
+    pub fn of(&self, chosen: &ChosenBy, asks: bool) -> (Arc<ServerConfig>, bool) {
+        match self.asking.as_ref().filter(|_| asks) {
+            Some(asking) => (asking.of(chosen), true),
+            None => (self.plain.of(chosen), false),
+        }
+    }
+}
+
+impl Settings {
+    fn new(
+        spec: &TlsSpec,
+        table: &Arc<CertTable>,
+        tickets: &Tickets,
+        asks: Option<&Arc<ClientAuthority>>,
+    ) -> Result<Self, rustls::Error> {
+        let by_name = server_config(spec, Arc::clone(table), tickets, asks)?;
         let fixed = |host: Option<HostName>| {
             let mut config = ServerConfig::clone(&by_name);
             let table = Arc::clone(table);
@@ -70,8 +102,7 @@ impl ServerSettings {
         })
     }
 
-    /// The settings of one handshake.
-    pub fn of(&self, chosen: &ChosenBy) -> Arc<ServerConfig> {
+    fn of(&self, chosen: &ChosenBy) -> Arc<ServerConfig> {
         let found = match chosen {
             ChosenBy::ServerName => Some(&self.by_name),
             ChosenBy::Address(ip) => self.by_address.get(ip),

@@ -31,6 +31,25 @@ const NAME: usize = 16;
 #[derive(Clone)]
 pub struct Tickets(Arc<Rotator>);
 
+/// What the sessions of some settings have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SessionKind {
+    /// Clients are not asked for a certificate.
+    Plain,
+    /// They are.
+    AsksForCertificate,
+}
+
+impl SessionKind {
+    /// What stands behind the key's name in the additional data.
+    fn mark(self) -> &'static [u8] {
+        match self {
+            Self::Plain => b"",
+            Self::AsksForCertificate => b"asks for a certificate",
+        }
+    }
+}
+
 /// The keys, for the process that replaces this one.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub struct TicketKeys {
@@ -103,8 +122,14 @@ impl Tickets {
         }
     }
 
-    pub(super) fn producer(&self) -> Arc<dyn ProducesTickets> {
-        Arc::clone(&self.0) as Arc<dyn ProducesTickets>
+    /// What makes and opens the tickets of one kind of session. Those of another kind are not
+    /// opened: a client that was not asked for its certificate has to be asked, and one that has
+    /// shown it for a name has not shown it for all.
+    pub(super) fn producer(&self, kind: SessionKind) -> Arc<dyn ProducesTickets> {
+        Arc::new(OfKind {
+            rotator: Arc::clone(&self.0),
+            kind,
+        })
     }
 }
 
@@ -162,21 +187,22 @@ impl Key {
         })
     }
 
-    fn seal(&self, state: &[u8]) -> Result<Vec<u8>, Unspecified> {
+    fn aad(&self, kind: SessionKind) -> Aad<Vec<u8>> {
+        Aad::from([&self.material.name[..], kind.mark()].concat())
+    }
+
+    fn seal(&self, state: &[u8], kind: SessionKind) -> Result<Vec<u8>, Unspecified> {
         let mut nonce = [0; NONCE_LEN];
         // Random: the key makes far fewer tickets than the 2^32 for which that is safe.
         rand::fill(&mut nonce)?;
         let mut sealed = state.to_vec();
         let nonce_used = Nonce::assume_unique_for_key(nonce);
-        self.cipher.seal_in_place_append_tag(
-            nonce_used,
-            Aad::from(self.material.name),
-            &mut sealed,
-        )?;
+        self.cipher
+            .seal_in_place_append_tag(nonce_used, self.aad(kind), &mut sealed)?;
         Ok([&self.material.name[..], &nonce, &sealed].concat())
     }
 
-    fn open(&self, ticket: &[u8]) -> Option<Vec<u8>> {
+    fn open(&self, ticket: &[u8], kind: SessionKind) -> Option<Vec<u8>> {
         let (name, rest) = ticket.split_at_checked(NAME)?;
         if name != self.material.name {
             return None;
@@ -186,7 +212,7 @@ impl Key {
         let mut sealed = sealed.to_vec();
         let state = self
             .cipher
-            .open_in_place(nonce, Aad::from(self.material.name), &mut sealed)
+            .open_in_place(nonce, self.aad(kind), &mut sealed)
             .ok()?;
         Some(state.to_vec())
     }
@@ -215,16 +241,16 @@ impl Rotator {
         }));
     }
 
-    fn seal(&self, state: &[u8], now: u64) -> Option<Vec<u8>> {
+    fn seal(&self, state: &[u8], kind: SessionKind, now: u64) -> Option<Vec<u8>> {
         self.rotate(now);
-        self.keys.load().current.seal(state).ok()
+        self.keys.load().current.seal(state, kind).ok()
     }
 
-    fn open(&self, ticket: &[u8], now: u64) -> Option<Vec<u8>> {
+    fn open(&self, ticket: &[u8], kind: SessionKind, now: u64) -> Option<Vec<u8>> {
         self.rotate(now);
         let keys = self.keys.load();
         let mut all = std::iter::once(&keys.current).chain(&keys.previous);
-        all.find_map(|key| key.open(ticket))
+        all.find_map(|key| key.open(ticket, kind))
     }
 }
 
@@ -234,7 +260,14 @@ impl fmt::Debug for Rotator {
     }
 }
 
-impl ProducesTickets for Rotator {
+/// Makes and opens the tickets of one kind of session.
+#[derive(Debug)]
+struct OfKind {
+    rotator: Arc<Rotator>,
+    kind: SessionKind,
+}
+
+impl ProducesTickets for OfKind {
     fn enabled(&self) -> bool {
         true
     }
@@ -244,64 +277,13 @@ impl ProducesTickets for Rotator {
     }
 
     fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
-        self.seal(plain, UnixTime::now().0)
+        self.rotator.seal(plain, self.kind, UnixTime::now().0)
     }
 
     fn decrypt(&self, cipher: &[u8]) -> Option<Vec<u8>> {
-        self.open(cipher, UnixTime::now().0)
+        self.rotator.open(cipher, self.kind, UnixTime::now().0)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_opens_its_tickets_for_two_rotations() {
-        let Tickets(tickets) = Tickets::new().unwrap();
-        let now = UnixTime::now().0;
-        let ticket = tickets.seal(b"state", now).unwrap();
-        let open = |now| tickets.open(&ticket, now);
-        assert_eq!(open(now).unwrap(), b"state");
-        assert_eq!(open(now + ROTATION + 1).unwrap(), b"state");
-        assert_eq!(open(now + 2 * ROTATION + 2), None);
-        let unused = tickets.seal(b"state", now + 2 * ROTATION + 2).unwrap();
-        assert_eq!(tickets.open(&unused, now + 9 * ROTATION), None);
-    }
-
-    #[test]
-    fn only_whole_tickets_of_its_own_are_opened() {
-        let Tickets(tickets) = Tickets::new().unwrap();
-        let Tickets(others) = Tickets::new().unwrap();
-        let ticket = tickets.encrypt(b"state").unwrap();
-        assert_ne!(ticket, tickets.encrypt(b"state").unwrap());
-        assert_eq!(others.decrypt(&ticket), None);
-        for at in 0..ticket.len() {
-            let mut changed = ticket.clone();
-            changed[at] ^= 1;
-            assert_eq!(tickets.decrypt(&changed), None, "{at}");
-            assert_eq!(tickets.decrypt(&ticket[..at]), None, "{at}");
-        }
-    }
-
-    #[test]
-    fn tickets_are_opened_by_the_process_that_gets_the_keys() {
-        let tickets = Tickets::new().unwrap();
-        let now = UnixTime::now().0;
-        let first = tickets.0.seal(b"first", now).unwrap();
-        let second = tickets.0.seal(b"second", now + ROTATION + 1).unwrap();
-        let handed = serde_json::to_string(&tickets.hand_over()).unwrap();
-        let mut handed: TicketKeys = serde_json::from_str(&handed).unwrap();
-        assert_eq!(handed.next, now + 2 * ROTATION + 1);
-        handed.next = now + ROTATION;
-        let Tickets(new) = Tickets::handed_over(handed.clone()).unwrap();
-        assert_eq!(new.open(&first, now).unwrap(), b"first");
-        assert_eq!(new.open(&second, now).unwrap(), b"second");
-        // A clock that was ahead would keep them for long.
-        handed.next = now + 3 * ROTATION;
-        let Tickets(new) = Tickets::handed_over(handed).unwrap();
-        assert_eq!(new.open(&second, now), None);
-        let Tickets(new) = Tickets::handed_over(TicketKeys::default()).unwrap();
-        assert!(new.seal(b"state", now).is_some());
-    }
-}
+mod tests;

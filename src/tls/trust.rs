@@ -22,8 +22,9 @@ use rustls::{CertificateError, DigitallySignedStruct, OtherError, RootCertStore,
 use x509_parser::certificate::X509Certificate;
 use x509_parser::x509::X509Version;
 
+use super::date::Date;
 use super::pem::PemFile;
-use super::problem::{Date, Problem};
+use super::problem::Problem;
 use super::{provider, x509};
 use crate::clock;
 use crate::pin::Pin;

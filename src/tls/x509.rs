@@ -95,13 +95,13 @@ fn dns(text: &str) -> Option<HostPattern> {
     }
 }
 
-fn address(bytes: &[u8]) -> Option<IpAddr> {
+pub(super) fn address(bytes: &[u8]) -> Option<IpAddr> {
     let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
     v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from))
         .ok()
 }
 
-fn system_time(time: ASN1Time) -> SystemTime {
+pub(super) fn system_time(time: ASN1Time) -> SystemTime {
     let seconds = Duration::from_secs(time.timestamp().unsigned_abs());
     if time.timestamp() < 0 {
         SystemTime::UNIX_EPOCH - seconds

@@ -193,16 +193,14 @@ impl TunnelControl {
 
     /// Closes it if its permit has expired.
     pub fn close_if_expired(&self, now: UnixTime) {
-        if !self.is_closing.get()
-            && self
-                .grant
-                .borrow()
-                .permit
-                .as_ref()
-                .is_some_and(|permit| permit.has_ended(now))
-        {
-            self.close(CloseReason::by_policy("token expired"));
+        if self.is_closing.get() {
+            return;
         }
+        let expired = match &self.grant.borrow().permit {
+            Some(permit) if permit.has_ended(now) => permit.expired(),
+            _ => return,
+        };
+        self.close(CloseReason::by_policy(expired));
     }
 
     /// Sets when [`Self::close_if_due`] closes it.

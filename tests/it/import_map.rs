@@ -71,7 +71,7 @@ const MAP: &[(&str, &[&str])] = &[
     ("jwks", &["telemetry", "tls", "fetch", "token"]),
     ("acme", &["telemetry", "tls", "fetch", "store"]),
     ("deploy", &["telemetry", "tls", "store"]),
-    ("policy", &["telemetry", "token", "signalling"]),
+    ("policy", &["telemetry", "tls", "token", "signalling"]),
     // Needs no HTTP request: what verifies a token inside a message must not need one.
     ("auth", &["telemetry", "token", "policy"]),
     ("turn", &["policy"]),

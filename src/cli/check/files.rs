@@ -18,7 +18,7 @@ use ianitor::jwks::Client;
 use ianitor::route::upstream::ServerAddr;
 use ianitor::store::folder::Folder;
 use ianitor::telemetry::Chain;
-use ianitor::tls::{self, CertTable, HostCoverage, Mode};
+use ianitor::tls::{self, CertTable, ClientAuthority, HostCoverage, Mode};
 use ianitor::token;
 use ianitor::turn;
 
@@ -46,6 +46,7 @@ pub(super) fn check(path: &Path) -> Result<Checked, Unusable> {
     let loaded = config::load(path)?;
     let (config, mut found) = (loaded.config, Found::default());
     let table = found.certificates(&config);
+    found.client_auth(&config);
     found.cas(&config);
     found.issuers(&config);
     found.credentials(&config);
@@ -115,6 +116,19 @@ impl Found {
             .extend(notices.iter().map(ToString::to_string));
         self.warnings.extend(unreached_certificates(&table, config));
         Some(table)
+    }
+
+    /// What certificates of clients are judged by.
+    fn client_auth(&mut self, config: &Config) {
+        let Some(spec) = &config.tls.client_auth else {
+            return;
+        };
+        match ClientAuthority::load(spec, clock::wall()) {
+            Ok((_, warnings)) => self
+                .warnings
+                .extend(warnings.iter().map(ToString::to_string)),
+            Err(errors) => self.add(errors),
+        }
     }
 
     /// The CA files of upstreams and of key servers.

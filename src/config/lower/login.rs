@@ -1,4 +1,4 @@
-//! `forward_auth` and `basic` of `[policies]`.
+//! `forward_auth`, `basic` and `client_certificate` of `[policies]`.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http::HeaderName;
 
+use super::certificate;
 use super::note_twice;
 use crate::addr::ListenAddr;
 use crate::config::diagnostics::Diagnostics;
@@ -14,7 +15,7 @@ use crate::config::read::{List, valid};
 use crate::config::suggest;
 use crate::config::tables::{RawBasic, RawForwardAuth, RawPolicy};
 use crate::host::HostName;
-use crate::policy::{Basic, ForwardAuth, LoginRule, LoginService};
+use crate::policy::{Basic, ForwardAuth, LoginRule, LoginService, OnExpiry};
 use crate::route::RouteTable;
 use crate::route::edits::{Direction, reserved};
 use crate::route::upstream::{
@@ -25,6 +26,20 @@ use crate::token::claims::ClaimRule;
 
 /// An answer that holds for longer than this is a warning.
 const LONGEST_CACHE: Duration = Duration::from_secs(3600);
+
+/// The claims of a certificate, beside its name.
+const CERTIFICATE_CLAIMS: [&str; 10] = [
+    "cn",
+    "o",
+    "ou",
+    "subject",
+    "serial",
+    "fingerprint",
+    "dns",
+    "email",
+    "uri",
+    "ip",
+];
 
 /// A login that a policy accepts.
 pub(super) struct Login {
@@ -43,10 +58,7 @@ impl Login {
         folder: &Path,
         diag: &Diagnostics<'_>,
     ) -> Option<Self> {
-        if let (Some(_), Some(basic)) = (&raw.forward_auth, &raw.basic) {
-            let text = "the policy has forward_auth too; take one out, or write two policies";
-            diag.problem(&basic.place, text);
-        }
+        note_several(raw, diag);
         let has_both = raw.issuers.is_some() && raw.has_login();
         if let (Some(optional), true) = (&raw.optional, has_both)
             && optional.value
@@ -55,10 +67,29 @@ impl Login {
                         nothing; take it out";
             diag.problem(&optional.place, text);
         }
-        match (raw.forward_auth.take(), raw.basic.take()) {
-            (Some(forward), _) => Self::forward(forward, policy, diag),
-            (None, Some(basic)) => Self::basic(basic, folder),
-            (None, None) => None,
+        if let Some(forward) = raw.forward_auth.take() {
+            return Self::forward(forward, policy, diag);
+        }
+        if let Some(basic) = raw.basic.take() {
+            return Self::basic(basic, folder);
+        }
+        let Spanned { value, place } = raw.client_certificate.take()?;
+        Some(Self {
+            place,
+            service: LoginService::Certificate(certificate::rule(value, diag)),
+            upstream: None,
+        })
+    }
+
+    /// Whether it has an expiry.
+    pub(super) fn expires(&self) -> bool {
+        matches!(self.service, LoginService::Certificate(_))
+    }
+
+    /// What happens to tunnels when it has expired.
+    pub(super) fn set_on_expiry(&mut self, on_expiry: OnExpiry) {
+        if let LoginService::Certificate(rule) = &mut self.service {
+            rule.on_expiry = on_expiry;
         }
     }
 
@@ -112,6 +143,7 @@ impl Login {
         let kind = match &self.service {
             LoginService::Forward(_) => "forward_auth",
             LoginService::Basic(_) => "basic",
+            LoginService::Certificate(_) => "client_certificate",
         };
         LoginRule {
             name: format!("{kind}.{policy}").into(),
@@ -132,6 +164,9 @@ impl Login {
             known.push("groups");
             known.extend(service.copy_headers.iter().map(HeaderName::as_str));
         }
+        if let LoginService::Certificate(_) = &self.service {
+            known.extend(CERTIFICATE_CLAIMS);
+        }
         for (name, place) in claims.filter(|(name, _)| !known.contains(name)) {
             let lower = name.to_ascii_lowercase();
             let text = match known.contains(&&*lower) {
@@ -146,7 +181,32 @@ impl Login {
 impl RawPolicy {
     /// Whether it accepts a login, valid or not.
     pub(super) fn has_login(&self) -> bool {
-        self.forward_auth.is_some() || self.basic.is_some()
+        self.forward_auth.is_some() || self.basic.is_some() || self.client_certificate.is_some()
+    }
+}
+
+/// Reports a second login.
+fn note_several(raw: &RawPolicy, diag: &Diagnostics<'_>) {
+    let all = [
+        (
+            "forward_auth",
+            raw.forward_auth.as_ref().map(|raw| &raw.place),
+        ),
+        ("basic", raw.basic.as_ref().map(|raw| &raw.place)),
+        (
+            "client_certificate",
+            raw.client_certificate.as_ref().map(|raw| &raw.place),
+        ),
+    ];
+    let mut written = all
+        .into_iter()
+        .filter_map(|(name, place)| Some((name, place?)));
+    let Some((first, _)) = written.next() else {
+        return;
+    };
+    for (_, place) in written {
+        let text = format!("the policy has {first} too; take one out, or write two policies");
+        diag.problem(place, text);
     }
 }
 

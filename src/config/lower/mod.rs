@@ -5,6 +5,7 @@ mod acme;
 mod answers;
 mod backup;
 mod bridges;
+mod certificate;
 mod claims;
 mod control;
 mod defaults;
@@ -74,6 +75,7 @@ pub(super) fn lower(raw: Raw, sources: &Sources, diag: &Diagnostics<'_>) -> Opti
         .is_none_or(|listen| !listen.https.is_empty() || listen.plain.is_empty());
     let acme = raw.acme.map(|raw| acme::lower(raw, has_http, folder, diag));
     let acme = raw.acme_is_written.then_some(acme);
+    let client_auth = certificate::Files::of(raw.tls.as_ref(), has_https);
     let tls = raw
         .tls
         .map(|tls| lower_tls(tls, acme.as_ref(), has_https, folder, diag));
@@ -91,6 +93,7 @@ pub(super) fn lower(raw: Raw, sources: &Sources, diag: &Diagnostics<'_>) -> Opti
     let upstreams = upstreams::lower(raw.upstreams, &raw.routes, folder, diag);
     let issuers = issuers::lower(raw.issuers, folder, diag);
     let policies = policies::lower(raw.policies, &issuers, folder, diag);
+    client_auth.note(policies::certificates(&policies), diag);
     let turns = turn::lower(raw.turn, folder, diag);
     let body_limit = raw.limits.as_ref().map_or(0, |limits| limits.body);
     let takes_any_host = listen.as_ref().is_some_and(|it| !it.plain.is_empty())
@@ -323,6 +326,7 @@ fn lower_tls(
                     ordered, or for development self_signed = [\"localhost\"]";
         diag.problem(&raw.place.key("certificates", raw.place.at), text);
     }
+    let client_auth = certificate::files(&raw, folder, diag);
     let self_signed = raw.self_signed.map(valid).unwrap_or_default();
     note_twice(&self_signed, diag);
     let pair = |Spanned {
@@ -355,6 +359,7 @@ fn lower_tls(
             .flat_map(|acme| acme.spec.certificates.iter().map(ordered))
             .collect(),
         placeholder: acme.is_some_and(|acme| acme.spec.placeholder),
+        client_auth,
     }
 }
 

@@ -52,6 +52,14 @@ pub(super) fn logins(policies: &[NamedPolicy]) -> impl Iterator<Item = (&str, &L
     policies.filter_map(|policy| Some((&*policy.name.value, policy.login.as_ref()?)))
 }
 
+/// Where policies with a login by certificate say so.
+pub(super) fn certificates(policies: &[NamedPolicy]) -> impl Iterator<Item = &Place> {
+    let logins = logins(policies).map(|(_, login)| login);
+    logins
+        .filter(|login| login.expires())
+        .map(|login| &login.place)
+}
+
 pub(super) fn lower(
     raw: Named<RawPolicy>,
     issuers: &[NamedIssuer],
@@ -74,11 +82,20 @@ pub(super) fn lower(
             renew_in_band = in_band(raw).filter(|_| raw.issuers.is_some()).cloned();
             login = Login::take(raw, &name.value, folder, diag);
         }
+        let expires = login.as_ref().is_some_and(Login::expires);
+        let on_expiry = raw.as_ref().map(|raw| on_expiry(raw, expires, diag));
+        if let (Some(login), Some(on_expiry)) = (&mut login, on_expiry) {
+            login.set_on_expiry(on_expiry);
+        }
         let claims = claims(raw.as_mut(), login.as_ref(), diag);
         let is_any = raw.as_ref().is_some_and(is_any);
         let conditions = raw.and_then(|raw| {
             let place = login.as_ref().map(|login| &login.place);
-            conditions(raw, claims.clone(), (has_login, place), issuers, diag)
+            let of_tokens = OfTokens {
+                claims: claims.clone(),
+                on_expiry: on_expiry.unwrap_or(OnExpiry::Keep),
+            };
+            conditions(raw, of_tokens, (has_login, place), issuers, diag)
         });
         let lets_everybody_in = conditions.as_ref().is_some_and(|(_, everybody)| *everybody);
         let policy = conditions.map(|(rule, _)| {
@@ -167,10 +184,16 @@ fn note_unused(raw: &Named<RawPolicy>, issuers: &[NamedIssuer], diag: &Diagnosti
     }
 }
 
+/// What a policy says of tokens, beside their issuers.
+struct OfTokens {
+    claims: Box<[ClaimRule]>,
+    on_expiry: OnExpiry,
+}
+
 /// The conditions, and whether every client meets them.
 fn conditions(
     raw: RawPolicy,
-    claims: Box<[ClaimRule]>,
+    of_tokens: OfTokens,
     (has_login, login): (bool, Option<&Place>),
     issuers: &[NamedIssuer],
     diag: &Diagnostics<'_>,
@@ -186,8 +209,7 @@ fn conditions(
         .as_ref()
         .is_some_and(|nets| !everybody::on_the_internet(nets).is_empty());
     let token = raw.issuers.map(|names| {
-        let expiry = on_expiry(raw.on_expiry.as_ref(), raw.expiry_grace.as_ref(), diag);
-        let rule = token_rule(names, claims, expiry, issuers, diag)?;
+        let rule = token_rule(names, of_tokens, issuers, diag)?;
         Some(TokenRule {
             is_optional,
             ..rule
@@ -233,6 +255,8 @@ fn conditions(
     ))
 }
 
+const NO_TOKENS: &str = "is about tokens, and the policy takes none; write issuers, or take it out";
+
 /// Whether a client may have no token.
 fn is_optional(raw: &RawPolicy) -> bool {
     let optional = raw.optional.as_ref();
@@ -244,16 +268,11 @@ fn note_what_needs_a_token(raw: &RawPolicy, diag: &Diagnostics<'_>) {
         return;
     }
     let claims = raw.claims.as_ref().map(|claims| &claims.place);
-    let on_expiry = raw.on_expiry.as_ref().map(|word| &word.place);
-    let grace = raw.expiry_grace.as_ref().map(|grace| &grace.place);
     let optional = raw.optional.as_ref().map(|optional| &optional.place);
     let renewal = in_band(raw);
-    let places = [claims, on_expiry, grace, optional, renewal];
+    let places = [claims, optional, renewal];
     for place in places.into_iter().flatten() {
-        diag.problem(
-            place,
-            "is about tokens, and the policy takes none; write issuers, or take it out",
-        );
+        diag.problem(place, NO_TOKENS);
     }
 }
 
@@ -314,11 +333,19 @@ fn lower_allow(
     networks
 }
 
-fn on_expiry(
-    word: Option<&Spanned<OnExpiryWord>>,
-    grace: Option<&Spanned<Duration>>,
-    diag: &Diagnostics<'_>,
-) -> OnExpiry {
+/// What happens when a token has expired, or a login that `expires`.
+fn on_expiry(raw: &RawPolicy, expires: bool, diag: &Diagnostics<'_>) -> OnExpiry {
+    let (word, grace) = (raw.on_expiry.as_ref(), raw.expiry_grace.as_ref());
+    if raw.issuers.is_none() && !expires {
+        let (word, grace) = (
+            word.map(|word| &word.place),
+            grace.map(|grace| &grace.place),
+        );
+        for place in [word, grace].into_iter().flatten() {
+            diag.problem(place, NO_TOKENS);
+        }
+        return OnExpiry::Keep;
+    }
     match (word.map(|word| word.value), grace) {
         (Some(OnExpiryWord::Keep), Some(grace)) => {
             diag.problem(
@@ -335,8 +362,7 @@ fn on_expiry(
 /// `None` if the issuer is invalid, or unknown, which is a problem.
 fn token_rule(
     names: Spanned<List<String>>,
-    claims: Box<[ClaimRule]>,
-    on_expiry: OnExpiry,
+    of_tokens: OfTokens,
     issuers: &[NamedIssuer],
     diag: &Diagnostics<'_>,
 ) -> Option<TokenRule> {
@@ -383,8 +409,8 @@ fn token_rule(
     });
     Some(TokenRule {
         issuers: accepted.collect(),
-        claims,
-        on_expiry,
+        claims: of_tokens.claims,
+        on_expiry: of_tokens.on_expiry,
         is_optional: false,
         sources: sources.clone().into(),
     })

@@ -45,7 +45,7 @@ impl Written<'_> {
             (Some(satisfy), true)
                 if satisfy.value == Satisfy::All && self.has_token && self.has_login =>
             {
-                let text = "no request can have both a token and a login; write \"any\", or take \
+                let text = "a token and a login cannot both be required; write \"any\", or take \
                             issuers out";
                 diag.problem(&satisfy.place, text);
                 None

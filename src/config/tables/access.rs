@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::login::{RawBasic, RawForwardAuth};
+use super::login::{RawBasic, RawClientCertificate, RawForwardAuth};
 use super::message::RawRule;
 use super::section;
 use crate::addr::Network;
@@ -120,11 +120,15 @@ section! {
         deny: Spanned<List<Network>> = optional("none");
         /// The issuers whose tokens are accepted.
         issuers: Spanned<List<IssuerName>> = optional("no token is asked for");
-        /// Another service decides who is logged in. Not beside `basic`; see [Logins](logins.md)
-        /// for what it does beside `allow` and `issuers`.
+        /// Another service decides who is logged in. Of the three logins, a policy has one; see
+        /// [Logins](logins.md) for what it does beside `allow` and `issuers`.
         forward_auth: Spanned<RawForwardAuth> = optional("no service is asked");
         /// A file of passwords decides who is logged in.
         basic: Spanned<RawBasic> = optional("no password is asked for");
+        /// The certificate of the client decides who is logged in.
+        client_certificate: Spanned<RawClientCertificate> = optional(
+            "no certificate is asked for"
+        );
         /// Whether a client may have no token. One that has a token still needs a good one: an
         /// expired or foreign token, or two of them, get the same answer as without this key, and
         /// `claims` are asked of tokens only. A policy without `allow` then lets everybody in, as
@@ -136,16 +140,17 @@ section! {
         /// they are one text with spaces, as in the tokens of Keycloak, Auth0 and Entra. `"*"` is
         /// any value. A token whose `room` is `"*"`, as Jitsi's have it, is for every room. Claims
         /// of a login are `sub`, its name, and with `forward_auth` `groups` and each of
-        /// `copy_headers`, in lower case.
+        /// `copy_headers`, in lower case; those of a certificate are
+        /// [in its page](client-certificates.md#of-clients).
         claims: Spanned<Claims> = optional("every good token is enough");
-        /// Of `allow`, `issuers` and a login (`forward_auth` or `basic`), `any`: one of them is
-        /// enough. `all`: both are required; a token and a login cannot be.
+        /// Of `allow`, `issuers` and a login (`forward_auth`, `basic` or `client_certificate`),
+        /// `any`: one of them is enough. `all`: both are required; a token and a login cannot be.
         satisfy: Spanned<Satisfy> = optional(
             "only one of them is there; with two or more it must be written"
         );
         /// What becomes of an open WebSocket, and of an answer that is still under way, when its
-        /// token expires, the issuer's `leeway` included: `close` closes the WebSocket with 1008
-        /// and aborts the answer, `keep` lets both go on.
+        /// token expires, the issuer's `leeway` included, or its certificate: `close` closes the
+        /// WebSocket with 1008 and aborts the answer, `keep` lets both go on.
         on_expiry: Spanned<OnExpiryWord> = optional("`\"close\"`");
         /// How long it may go on after that. Where messages are judged, only those pass meanwhile
         /// that end a call, or keep it until the token is renewed; see
@@ -179,5 +184,12 @@ fn conditions(_: &RawPolicy, table: &Table<'_>) {
         "missing; write the networks that may pass, allow = [\"10.8.0.0/16\"], or whose tokens, ",
         "issuers = [\"staff\"]"
     );
-    table.require_one_of(&["allow", "issuers", "forward_auth", "basic"], text);
+    const CONDITIONS: [&str; 5] = [
+        "allow",
+        "issuers",
+        "forward_auth",
+        "basic",
+        "client_certificate",
+    ];
+    table.require_one_of(&CONDITIONS, text);
 }

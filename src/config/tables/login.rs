@@ -1,12 +1,14 @@
-//! `forward_auth` and `basic` of `[policies.NAME]`.
+//! `forward_auth`, `basic` and `client_certificate` of `[policies.NAME]`.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::section;
 use crate::config::problem::Spanned;
-use crate::config::read::List;
+use crate::config::read::{List, Named};
 use crate::config::values::{AuthUrl, HeaderField, Realm, Recheck, SignInUrl, Timeout};
+use crate::policy::CertificateField;
+use crate::tls::{SanPattern, SubjectPattern};
 
 section! {
     /// A service that is asked about each request, in the way of NGINX' `auth_request` and
@@ -58,6 +60,23 @@ section! {
         );
         /// What browsers say that the password is for.
         realm: Realm = optional("`\"ianitor\"`");
+    }
+}
+
+section! {
+    /// The certificate that a client shows in the TLS handshake, signed by a CA in
+    /// [`tls.client_ca`](#tlsclient_ca): see [Client
+    /// certificates](client-certificates.md#of-clients). Clients are asked for one where a route of
+    /// the name may need it. Without keys, any certificate of these CAs is admitted; with both
+    /// lists, one entry of each has to match.
+    "policies.client_certificate" => struct RawClientCertificate {
+        /// The subjects that are admitted: common names, or whole subjects.
+        subject: Spanned<List<SubjectPattern>> = optional("any");
+        /// The subject alternative names that are admitted; one of the certificate's is enough.
+        san: Spanned<List<SanPattern>> = optional("any");
+        /// Headers that the server gets, and what is in each. What the client sent under these
+        /// names is removed.
+        headers: Named<CertificateField> = or_empty("none");
     }
 }
 

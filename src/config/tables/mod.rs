@@ -27,7 +27,7 @@ pub(super) use deploy::{RawDeploy, RawReload};
 pub(super) use headers::{HEADERS, METHODS, RawCors, WHIP};
 pub(super) use health::RawHealth;
 pub(super) use listen::{RawListen, RawPassthrough};
-pub(super) use login::{RawBasic, RawForwardAuth};
+pub(super) use login::{RawBasic, RawClientCertificate, RawForwardAuth};
 pub(super) use message::RawRule;
 pub(super) use root::Raw;
 pub(super) use route::{FOLLOW_SYMLINKS, RawRoute};

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::section;
-use crate::config::problem::Place;
+use crate::config::problem::{Place, Spanned};
 use crate::config::read::List;
 use crate::host::HostName;
 use crate::tls::MinVersion;
@@ -28,8 +28,19 @@ section! {
         /// Whether unknown names get the first certificate instead of a rejected handshake. The
         /// `Host` of such a client's requests then decides on the route.
         default: bool = default(false);
+        /// PEM: the CAs of clients, for policies with
+        /// [`client_certificate`](#policiesclient_certificate). A certificate that is not that of a
+        /// CA is accepted as itself. The file is reloaded within seconds of a change, and what is
+        /// open by a certificate is judged again.
+        client_ca: Spanned<PathBuf> = optional("no certificate of a client is accepted");
+        /// PEM: the lists of revoked certificates (CRL) of these CAs, each in the same file. A
+        /// certificate is rejected if its issuer has no list there, or one that is out of date.
+        /// Reloaded in the same way.
+        client_crl: Spanned<PathBuf> = optional("nothing is revoked");
     }
     also {
+        /// Whether `client_ca` is there, valid or not.
+        client_ca_is_written: bool = |table| table.has("client_ca");
         place: Place = |table| table.place().clone();
         /// Whether `certificates` is there, valid or not.
         certificates_is_written: bool = |table| table.has("certificates");

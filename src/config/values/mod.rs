@@ -4,6 +4,7 @@
 
 mod address;
 mod ca;
+mod certificate;
 mod health;
 mod host_slips;
 mod kurento;

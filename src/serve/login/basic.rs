@@ -11,7 +11,7 @@ use super::super::Routed;
 use super::super::auth_context::context;
 use super::super::reject::Rejection;
 use super::failure::LoginFailure;
-use super::outcome::{Cookies, Outcome, answered, note_claim};
+use super::outcome::{BEARER, Cookies, Outcome, answered, note_claim};
 use super::{identity, judge};
 use crate::auth::passwords::{PasswordFailure, check_password};
 use crate::policy::{Basic, Denied, LoginRule, Permit};
@@ -19,9 +19,6 @@ use crate::route::Route;
 
 /// The longest credentials in bytes, in base64.
 const LONGEST: usize = 4096;
-
-/// The challenge of a policy that takes tokens too (RFC 6750, section 3).
-const BEARER: HeaderValue = HeaderValue::from_static("Bearer realm=\"ianitor\"");
 
 /// Decides by the name and password of a request.
 pub(super) async fn decide(

@@ -9,7 +9,7 @@ use crate::proxy::body::RequestBody;
 use crate::route::edits::reads_as;
 
 /// Makes a request fit for its server: only the service says who the client is, by `copy_headers`,
-/// and the password stays here.
+/// the client tells nothing of its certificate, and the password stays here.
 pub(in crate::serve) fn dress(
     request: &mut Request<RequestBody>,
     rule: &LoginRule,
@@ -17,7 +17,8 @@ pub(in crate::serve) fn dress(
     forwards_password: bool,
 ) {
     let copied = rule.copied();
-    if !copied.is_empty() {
+    let told = rule.certificate().map_or(&[][..], |rule| &rule.headers);
+    if !copied.is_empty() || !told.is_empty() {
         // A trailer could say the same.
         request.body_mut().drop_trailers();
     }
@@ -25,8 +26,8 @@ pub(in crate::serve) fn dress(
     let is_forward = rule.forward().is_some();
     let is_claimed = |name: &HeaderName| {
         let name = name.as_str();
-        let mut copied = copied.iter();
-        copied.any(|ours| reads_as(name, ours.as_str())) || (is_forward && says_who(name))
+        let mut ours = copied.iter().chain(told.iter().map(|(name, _)| name));
+        ours.any(|ours| reads_as(name, ours.as_str())) || (is_forward && says_who(name))
     };
     while let Some(name) = headers.keys().find(|name| is_claimed(name)).cloned() {
         headers.remove(name);
@@ -34,6 +35,8 @@ pub(in crate::serve) fn dress(
     if rule.basic().is_some() && !forwards_password {
         remove_password(headers);
     }
+    // Those about a certificate are added behind what removes such headers everywhere.
+    let login = login.filter(|login| login.certificate.is_none());
     for (name, value) in login.iter().flat_map(|login| &login.headers) {
         headers.append(name, value.clone());
     }

@@ -18,7 +18,8 @@ pub(super) fn users<'s>(snapshot: &'s Snapshot, basic: &Basic) -> Option<&'s Arc
 
 impl WorkerView {
     /// The permit that a policy gives now to a client that was admitted by a login. A user that is
-    /// no longer in the file, or has another password, gets none.
+    /// no longer in the file, or has another password, gets none, nor does a certificate that no
+    /// longer counts.
     pub(in crate::serve) fn judge_login(
         &self,
         policy: &Policy,
@@ -38,6 +39,11 @@ impl WorkerView {
             if !users.is_some_and(|users| users.has(name, hash)) {
                 return Err(Denied::NoLogin);
             }
+        }
+        if let (LoginService::Certificate(_), Some(shown)) = (&rule.service, &login.certificate) {
+            let authority = self.snapshot.client_authority.as_ref();
+            let counts = shown.verify_again(authority, UnixTime::now());
+            counts.map_err(Denied::Certificate)?;
         }
         policy.authorize_login(client, login)
     }

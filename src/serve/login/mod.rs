@@ -1,16 +1,19 @@
-//! Logins that a policy accepts: `forward_auth` and `basic`.
+//! Logins that a policy accepts: `forward_auth`, `basic` and `client_certificate`.
 //!
 //! ```text
 //! authorize ─ the policy needs a login, or one would help
 //!    ▼
 //! forward ─ cached? ─ request ─▶ the service ─▶ answer ─▶ identity ─▶ Permit
 //! basic ─── name and password ─▶ auth::passwords ──────▶ identity ─▶ Permit
+//! certificate ─ that of the connection ─▶ tls ─────────▶ identity ─▶ Permit
 //!
 //! recheck ─ each tick: what is open is judged again by the service
 //! ```
 
 mod answer;
 mod basic;
+mod certificate;
+mod client_cert;
 mod dress;
 mod failure;
 mod forward;
@@ -29,6 +32,7 @@ use crate::policy::{Denied, LoginRule, LoginService, Permit};
 use crate::route::Route;
 use outcome::{Cookies, Outcome};
 
+pub(super) use client_cert::ClientCert;
 pub(super) use dress::dress;
 pub(super) use failure::LoginFailure;
 pub(super) use outcome::Outcome as LoginOutcome;
@@ -41,14 +45,15 @@ pub(super) async fn decide(
     rule: &Arc<LoginRule>,
     decided: Result<Permit, Rejection>,
 ) -> Outcome {
-    match decided {
+    let rejection = match decided {
         Ok(permit) => return Outcome::Permit(permit, Cookies::default()),
         Err(rejection) if !may_help(&rejection, rule) => return Outcome::Rejected(rejection),
-        Err(_) => {}
-    }
+        Err(rejection) => rejection,
+    };
     let outcome = match &rule.service {
         LoginService::Forward(service) => forward::decide(routed, route, rule, service).await,
         LoginService::Basic(basic) => basic::decide(routed, route, rule, basic).await,
+        LoginService::Certificate(_) => certificate::decide(routed, route, rule, rejection),
     };
     match outcome {
         Outcome::Permit(permit, _) if !origin::may_use(routed, route, &permit) => {

@@ -12,6 +12,9 @@ use crate::policy::{Denied, LoginRule, Permit};
 use crate::telemetry::access::Exchange;
 use crate::token::location;
 
+/// The challenge of a policy that takes tokens too (RFC 6750, section 3).
+pub(super) const BEARER: HeaderValue = HeaderValue::from_static("Bearer realm=\"ianitor\"");
+
 /// What a login comes to.
 pub(in crate::serve) enum Outcome {
     /// The request is admitted; the client gets these cookies with the answer.

@@ -3,8 +3,10 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use http::{HeaderName, HeaderValue};
+
 use crate::host::Authority;
-use crate::policy::Permit;
+use crate::policy::{LoggedIn, Permit};
 use crate::proxy::ForwardContext;
 use crate::proxy::body::ClientRequest;
 use crate::proxy::origin::Origin;
@@ -52,6 +54,7 @@ pub(super) struct Forwarding<'r> {
     origin: Rc<Origin>,
     authority: Rc<Authority>,
     counted: CountedClient,
+    login: Option<Rc<LoggedIn>>,
 }
 
 impl<'r> Forwarding<'r> {
@@ -102,6 +105,7 @@ impl<'r> Forwarding<'r> {
             origin,
             authority,
             counted,
+            login: permit.login().map(Rc::clone),
         };
         Ok((request, forwarding))
     }
@@ -203,6 +207,14 @@ impl<'r> Forwarding<'r> {
             counted: &self.counted,
             body_limit: self.body_limit,
             exchange: &self.exchange,
+            told: self.told(),
         }
+    }
+
+    /// What the server learns of the client's certificate.
+    fn told(&self) -> &[(HeaderName, HeaderValue)] {
+        let login = self.login.as_deref();
+        let login = login.filter(|login| login.certificate.is_some());
+        login.map_or(&[], |login| &login.headers)
     }
 }

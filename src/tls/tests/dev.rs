@@ -51,7 +51,7 @@ fn epoch() -> String {
 
 /// Whether a client that trusts `ca.pem` accepts the certificate that is served for the name.
 fn is_trusted(folder: &Folder, spec: &TlsSpec, table: CertTable, name: &str) -> bool {
-    let server = server_config(spec, Arc::new(table), &Tickets::new().unwrap()).unwrap();
+    let server = server_config(spec, Arc::new(table), &Tickets::new().unwrap(), None).unwrap();
     let ca = fs::read_to_string(folder.path("certs/ca.pem")).unwrap();
     shake(&Arc::new(client(&ca)), name, &server).is_ok()
 }
@@ -156,7 +156,7 @@ fn openssl_connects_with_the_ca_alone() {
     let folder = Folder::new();
     let spec = folder.self_signed(&["localhost"]);
     let (table, _) = load_at(&spec, now());
-    let config = server_config(&spec, Arc::new(table), &Tickets::new().unwrap()).unwrap();
+    let config = server_config(&spec, Arc::new(table), &Tickets::new().unwrap(), None).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let server = thread::spawn(move || {

@@ -66,7 +66,7 @@ fn without_ecdsa() -> CryptoProvider {
 
 fn server(spec: &TlsSpec, tickets: &Tickets) -> Arc<ServerConfig> {
     let (table, _) = load(spec).unwrap();
-    server_config(spec, Arc::new(table), tickets).unwrap()
+    server_config(spec, Arc::new(table), tickets, None).unwrap()
 }
 
 /// Completes a handshake, tickets included. Returns the server's error if there is one.
@@ -141,7 +141,7 @@ fn the_certificate_of_a_connection_is_known_afterwards() {
         ])
     };
     let table = Arc::new(load(&spec).unwrap().0);
-    let server = server_config(&spec, Arc::clone(&table), &Tickets::new().unwrap()).unwrap();
+    let server = server_config(&spec, Arc::clone(&table), &Tickets::new().unwrap(), None).unwrap();
     let mut rsa_suites = provider();
     rsa_suites
         .cipher_suites
@@ -395,7 +395,7 @@ fn an_empty_table_refuses_everybody() {
     let folder = Folder::new();
     let spec = folder.self_signed(&["localhost"]);
     let (table, _) = CertTable::load(&spec, now(), Mode::Read).unwrap();
-    let server = server_config(&spec, Arc::new(table), &Tickets::new().unwrap()).unwrap();
+    let server = server_config(&spec, Arc::new(table), &Tickets::new().unwrap(), None).unwrap();
     let error = shake(
         &Arc::new(client(&Authority::new().pem)),
         "localhost",

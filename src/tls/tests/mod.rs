@@ -151,6 +151,7 @@ impl Folder {
             dev_folder,
             ordered,
             placeholder: false,
+            client_auth: None,
         }
     }
 
