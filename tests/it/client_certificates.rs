@@ -2,63 +2,11 @@
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-};
-
+use crate::harness::ca::Ca;
 use crate::harness::process::GatewayProcess;
 use crate::harness::{Config, TestGateway, eventually};
-
-/// A CA, and the folder in which it writes certificates.
-struct Ca {
-    folder: tempfile::TempDir,
-    issuer: Issuer<'static, KeyPair>,
-}
-
-impl Ca {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let (mut params, key) = (named("test CA"), KeyPair::generate().unwrap());
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let cert = params.self_signed(&key).unwrap();
-        fs::write(folder.path().join("ca.pem"), cert.pem()).unwrap();
-        let issuer = Issuer::new(params, key);
-        Self { folder, issuer }
-    }
-
-    /// Writes the certificate and key of a client or server.
-    fn issue(&self, name: &str, subject: &str) {
-        let (mut params, key) = (named(subject), KeyPair::generate().unwrap());
-        params.subject_alt_names = match name {
-            "server" => vec![rcgen::SanType::DnsName(subject.try_into().unwrap())],
-            _ => Vec::new(),
-        };
-        params.extended_key_usages = vec![
-            ExtendedKeyUsagePurpose::ServerAuth,
-            ExtendedKeyUsagePurpose::ClientAuth,
-        ];
-        let cert = params.signed_by(&key, &self.issuer).unwrap();
-        self.write(&format!("{name}.pem"), &cert.pem());
-        self.write(&format!("{name}.key"), &key.serialize_pem());
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        fs::write(self.path().join(name), text).unwrap();
-    }
-
-    fn path(&self) -> &Path {
-        self.folder.path()
-    }
-}
-
-fn named(name: &str) -> CertificateParams {
-    let mut params = CertificateParams::default();
-    params.distinguished_name.push(DnType::CommonName, name);
-    params
-}
 
 /// A running NGINX that demands certificates of the CA, and answers with their subject.
 struct Nginx {

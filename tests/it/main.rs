@@ -20,6 +20,7 @@ mod certs_command;
 mod check;
 mod client_certificates;
 mod client_limits;
+mod client_logins;
 mod clock_steps;
 mod coalesced;
 mod config_command;

@@ -4,6 +4,7 @@
 //! Nothing waits for a fixed time. What must happen has [`DEADLINE`] to happen, which is only
 //! reached when it does not.
 
+pub(crate) mod ca;
 pub(crate) mod config;
 pub(crate) mod gateway;
 pub(crate) mod h1;

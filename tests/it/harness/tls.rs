@@ -10,7 +10,10 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{
     CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature_with_raw_key,
 };
-use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{
+    CertificateDer, PrivateKeyDer, ServerName, SubjectPublicKeyInfoDer, UnixTime,
+};
 use rustls::{
     ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme,
     SupportedProtocolVersion,
@@ -31,6 +34,8 @@ pub(crate) struct Dial {
     resumption: Resumption,
     is_blind: bool,
     knows_ecdsa: bool,
+    /// What it shows if it is asked: a chain and its key, in PEM.
+    shown: Option<(String, String)>,
 }
 
 impl Dial {
@@ -46,6 +51,7 @@ impl Dial {
             resumption,
             is_blind: false,
             knows_ecdsa: true,
+            shown: None,
         }
     }
 
@@ -85,6 +91,12 @@ impl Dial {
         self
     }
 
+    /// With a certificate that it shows if it is asked for one.
+    pub(crate) fn showing(mut self, chain: &str, key: &str) -> Self {
+        self.shown = Some((chain.to_owned(), key.to_owned()));
+        self
+    }
+
     pub(crate) fn tcp(&self) -> TcpStream {
         let socket = Socket::new(Domain::for_address(self.addr), Type::STREAM, None).unwrap();
         if let Some(source) = self.source {
@@ -105,9 +117,16 @@ impl Dial {
     pub(crate) fn config(&self, alpn: &[&str]) -> Arc<ClientConfig> {
         let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
         let builder = builder.with_protocol_versions(&self.versions).unwrap();
-        let mut config = builder
-            .with_root_certificates(self.roots.clone())
-            .with_no_client_auth();
+        let builder = builder.with_root_certificates(self.roots.clone());
+        let mut config = match &self.shown {
+            None => builder.with_no_client_auth(),
+            Some((chain, key)) => {
+                let chain = CertificateDer::pem_slice_iter(chain.as_bytes());
+                let chain = chain.map(Result::unwrap).collect();
+                let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
+                builder.with_client_auth_cert(chain, key).unwrap()
+            }
+        };
         config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
         config.resumption = self.resumption.clone();
         if self.is_blind {
