@@ -309,7 +309,7 @@ fn admit(mut routed: Routed, permit: Permit) -> Admitted {
     let request = &mut routed.normal.inbound.request;
     if let Some(login) = route.policy.login() {
         let logged_in = permit.login().map(|login| &**login);
-        login::dress(request, login, logged_in, route.forward_token);
+        login::replace_identity_headers(request, login, logged_in, route.forward_token);
     }
     if !route.forward_token {
         let routes = &view.snapshot.routes;

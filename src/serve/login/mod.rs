@@ -14,10 +14,10 @@ mod answer;
 mod basic;
 mod certificate;
 mod client_cert;
-mod dress;
 mod failure;
 mod forward;
 mod identity;
+mod identity_headers;
 mod judge;
 mod outcome;
 mod recheck;
@@ -33,8 +33,8 @@ use crate::route::Route;
 use outcome::{Cookies, Outcome};
 
 pub(super) use client_cert::ClientCert;
-pub(super) use dress::dress;
 pub(super) use failure::LoginFailure;
+pub(super) use identity_headers::replace_identity_headers;
 pub(super) use outcome::Outcome as LoginOutcome;
 pub use state::Logins;
 

@@ -1,4 +1,4 @@
-//! What a server sees of a login.
+//! The headers by which a server knows who is logged in.
 
 use http::Request;
 use http::header::HeaderName;
@@ -8,17 +8,17 @@ use crate::policy::{LoggedIn, LoginRule};
 use crate::proxy::body::RequestBody;
 use crate::route::edits::reads_as;
 
-/// Makes a request fit for its server: only the service says who the client is, by `copy_headers`,
-/// the client tells nothing of its certificate, and the password stays here.
-pub(in crate::serve) fn dress(
+/// Replaces what a request says of the client: only the service may, by `copy_headers`. The client
+/// cannot name a certificate, and the password stays here.
+pub(in crate::serve) fn replace_identity_headers(
     request: &mut Request<RequestBody>,
     rule: &LoginRule,
     login: Option<&LoggedIn>,
     forwards_password: bool,
 ) {
     let copied = rule.copied();
-    let told = rule.certificate().map_or(&[][..], |rule| &rule.headers);
-    if !copied.is_empty() || !told.is_empty() {
+    let named = rule.certificate().map_or(&[][..], |rule| &rule.headers);
+    if !copied.is_empty() || !named.is_empty() {
         // A trailer could say the same.
         request.body_mut().drop_trailers();
     }
@@ -26,7 +26,7 @@ pub(in crate::serve) fn dress(
     let is_forward = rule.forward().is_some();
     let is_claimed = |name: &HeaderName| {
         let name = name.as_str();
-        let mut ours = copied.iter().chain(told.iter().map(|(name, _)| name));
+        let mut ours = copied.iter().chain(named.iter().map(|(name, _)| name));
         ours.any(|ours| reads_as(name, ours.as_str())) || (is_forward && says_who(name))
     };
     while let Some(name) = headers.keys().find(|name| is_claimed(name)).cloned() {
