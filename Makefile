@@ -30,6 +30,7 @@ test:
 # Needs root: debootstrap, chroot and namespaces.
 test-deb: deb
 	PATH=$$PATH:/usr/sbin python3 tests/deb/deb.py target/debian/ianitor_*.deb
+	PATH=$$PATH:/usr/sbin python3 tests/deb/five_commands.py target/debian/ianitor_*.deb
 
 check:
 	scripts/build-deps.sh

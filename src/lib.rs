@@ -117,4 +117,5 @@ pub mod gateway;
 // Other programs' configurations.
 pub mod doctor;
 pub mod import;
+pub mod init;
 pub mod nginx;

@@ -9,7 +9,8 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use cli::output::{EXIT_USAGE, complain, show, without_tokens};
 use cli::{
-    aliases, certs, check, config, doctor, generate, import, reload, run, token, turn, upgrade,
+    aliases, certs, check, config, doctor, generate, import, init, reload, run, token, turn,
+    upgrade,
 };
 
 /// Returns memory to the system after thousands of connections have closed.
@@ -49,6 +50,9 @@ enum Command {
     Certs(certs::Certs),
     /// Print a TURN credential, and how to try it.
     Turn(turn::Turn),
+    /// Write a first configuration for the servers of this machine, with secrets, and the lines to
+    /// change in the files of these servers.
+    Init(init::Init),
     /// Translate the configuration of another server into a gateway.toml, never more open than it.
     #[command(subcommand)]
     Import(import::Import),
@@ -75,6 +79,7 @@ fn main() -> ExitCode {
         Command::Certs(arguments) => certs::run(&arguments),
         Command::Turn(arguments) => turn::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
+        Command::Init(arguments) => init::run(&arguments),
         Command::Version => {
             show(&format!("ianitor {}\n", env!("CARGO_PKG_VERSION")));
             ExitCode::SUCCESS

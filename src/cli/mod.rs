@@ -9,6 +9,7 @@ pub(crate) mod config_file;
 pub(crate) mod doctor;
 pub(crate) mod generate;
 pub(crate) mod import;
+pub(crate) mod init;
 pub(crate) mod output;
 pub(crate) mod reload;
 pub(crate) mod run;

@@ -177,6 +177,8 @@ const MAP: &[(&str, &[&str])] = &[
     ("doctor", &["listen", "config", "nginx"]),
     // Writes configurations, and checks what it has written.
     ("import", &["route", "config", "nginx"]),
+    // Writes a configuration, and compares it with other programs' files.
+    ("init", &["config", "doctor"]),
     ("lib", &[]),
     // The command: `main.rs` and its commands.
     (
@@ -204,6 +206,7 @@ const MAP: &[(&str, &[&str])] = &[
             "doctor",
             "nginx",
             "import",
+            "init",
         ],
     ),
     ("main", &["telemetry", "config", "cli"]),

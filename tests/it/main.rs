@@ -52,6 +52,7 @@ mod import;
 mod import_map;
 mod include;
 mod inherited;
+mod init;
 mod jitsi;
 mod jitsi_tokens;
 mod jwks;

@@ -24,11 +24,11 @@ use ianitor::turn;
 
 /// A configuration that can be used, and what there is to say about it.
 #[derive(Debug)]
-pub(super) struct Checked {
+pub(crate) struct Checked {
     /// The configuration.
     pub(super) config: Config,
     /// What is accepted but probably not intended, a line each.
-    pub(super) warnings: Vec<String>,
+    pub(crate) warnings: Vec<String>,
     /// The certificates, a line each.
     pub(super) certificates: String,
     /// Which certificates of servers are accepted, a line each.
@@ -42,7 +42,7 @@ pub(super) struct Checked {
 ///
 /// # Errors
 /// Everything that would prevent a start, except addresses that are already in use.
-pub(super) fn check(path: &Path) -> Result<Checked, Unusable> {
+pub(crate) fn check(path: &Path) -> Result<Checked, Unusable> {
     let loaded = config::load(path)?;
     let (config, mut found) = (loaded.config, Found::default());
     let table = found.certificates(&config);
@@ -300,7 +300,7 @@ fn trusted(config: &Config) -> String {
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Unusable {
+pub(crate) enum Unusable {
     /// The configuration file.
     #[error(transparent)]
     Config(#[from] ConfigError),

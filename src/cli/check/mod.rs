@@ -12,6 +12,7 @@ mod passthrough;
 mod upstreams;
 
 pub(crate) use command::{Check, run};
+pub(crate) use files::check;
 
 #[cfg(test)]
 mod tests;
