@@ -10,6 +10,9 @@ have objcopy || install_packages binutils
 # The allocator does not start where pages are larger than it was built for, and kernels for
 # aarch64 have pages of 4, 16 or 64 KiB.
 [ "$(uname -m)" != aarch64 ] || export JEMALLOC_SYS_WITH_LG_PAGE=16
+# `ianitor version` shows it; a tarball has none.
+IANITOR_COMMIT=${IANITOR_COMMIT:-$(git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)}
+export IANITOR_COMMIT
 cargo build --release --locked --bin ianitor
 
 target=${CARGO_TARGET_DIR:-target}

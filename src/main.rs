@@ -7,10 +7,10 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, Subcommand};
-use cli::output::{EXIT_USAGE, complain, show, without_tokens};
+use cli::output::{EXIT_USAGE, complain, without_tokens};
 use cli::{
     aliases, certs, check, config, doctor, generate, import, init, reload, run, token, turn,
-    upgrade,
+    upgrade, version,
 };
 
 /// Returns memory to the system after thousands of connections have closed.
@@ -56,8 +56,8 @@ enum Command {
     /// Translate the configuration of another server into a gateway.toml, never more open than it.
     #[command(subcommand)]
     Import(import::Import),
-    /// Print the version.
-    Version,
+    /// Print the version, the commit, and the versions of the libraries for TLS.
+    Version(version::Version),
     /// Write the man pages, and completions for bash, zsh and fish, for packages.
     #[command(hide = true)]
     Generate(generate::Generate),
@@ -80,10 +80,7 @@ fn main() -> ExitCode {
         Command::Turn(arguments) => turn::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
         Command::Init(arguments) => init::run(&arguments),
-        Command::Version => {
-            show(&format!("ianitor {}\n", env!("CARGO_PKG_VERSION")));
-            ExitCode::SUCCESS
-        }
+        Command::Version(arguments) => version::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments, &Arguments::command()),
     }
 }

@@ -17,3 +17,4 @@ mod signals;
 pub(crate) mod token;
 pub(crate) mod turn;
 pub(crate) mod upgrade;
+pub(crate) mod version;

@@ -4,6 +4,7 @@
 Needs root. Everything happens in namespaces of its own: ports of the machine are not used, and no process is left.
 """
 
+import json
 import re
 import socket
 import subprocess
@@ -76,7 +77,8 @@ def the_package_is_installed(root, package):
         assert root.mode(path) == mode, f"{path}: {root.mode(path)}"
     assert root.file("/usr/bin/ianitor").stat().st_size <= LARGEST
     version = re.search(r'(?m)^version = "(.*)"', (world.REPOSITORY / "Cargo.toml").read_text())[1]
-    assert root.run("ianitor", "version").split()[:2] == ["ianitor", version]
+    said = json.loads(root.run("ianitor", "version", "--json"))
+    assert said["version"] == version and re.fullmatch("[0-9a-f]{12}", said["commit"]), said
     assert root.run("ianitor", "check", "--config", CONFIG)
     assert CONFIG in root.run("dpkg-query", "-W", "-f", "${Conffiles}", "ianitor")
     assert "nologin" in root.run("getent", "passwd", "ianitor")

@@ -73,3 +73,20 @@ fn where_no_configuration_is_the_error_names_both_places() {
         );
     }
 }
+
+#[test]
+fn the_version_names_the_libraries_for_tls() {
+    let folder = tempfile::tempdir().unwrap();
+    let shown = ianitor(folder.path(), &["version", "--json"]).stdout;
+    let shown: serde_json::Value = serde_json::from_slice(&shown).unwrap();
+    assert_eq!(shown["version"], env!("CARGO_PKG_VERSION"));
+    let lock = include_str!("../../Cargo.lock");
+    for name in ["rustls", "aws-lc-rs", "aws-lc-sys"] {
+        let version = shown["libraries"][name].as_str().unwrap();
+        let entry = format!("name = \"{name}\"\nversion = \"{version}\"\n");
+        assert!(lock.contains(&entry), "{shown}");
+    }
+    let text = ianitor(folder.path(), &["version"]).stdout;
+    let text = String::from_utf8(text).unwrap();
+    assert!(text.contains("\ncommit   ") && text.contains("\nrustls "), "{text}");
+}
