@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderName;
+use serde_json::{Map, Value};
 
 use super::on_expiry::OnExpiry;
 use crate::clock::UnixTime;
@@ -29,7 +30,7 @@ pub struct CertificateRule {
 
 impl CertificateRule {
     /// Whether it admits a certificate that counts.
-    pub(super) fn admits(&self, facts: &CertFacts) -> bool {
+    pub fn admits(&self, facts: &CertFacts) -> bool {
         let mut subjects = self.subjects.iter();
         let is_subject =
             self.subjects.is_empty() || subjects.any(|subject| subject.admits(&facts.subject));
@@ -98,6 +99,32 @@ impl CertificateField {
             }
         }
     }
+}
+
+/// What a certificate claims, beside the name of the user.
+pub fn certificate_claims(facts: &CertFacts) -> Map<String, Value> {
+    let mut claims = Map::new();
+    for (claim, field) in [
+        ("subject", CertificateField::Subject),
+        ("serial", CertificateField::Serial),
+        ("fingerprint", CertificateField::Fingerprint),
+    ] {
+        claims.insert(claim.to_owned(), field.of(facts).into());
+    }
+    let mut list = |claim: &str, values: Vec<String>| {
+        if !values.is_empty() {
+            claims.insert(claim.to_owned(), values.into());
+        }
+    };
+    for (claim, attribute) in [("cn", "CN"), ("o", "O"), ("ou", "OU")] {
+        let values = facts.subject.values(attribute);
+        list(claim, values.map(str::to_owned).collect());
+    }
+    for kind in ["dns", "email", "uri", "ip"] {
+        let names = facts.names.iter().filter(|name| name.kind() == kind);
+        list(kind, names.map(ToString::to_string).collect());
+    }
+    claims
 }
 
 /// The certificate by which a client is logged in.

@@ -21,7 +21,7 @@ mod rule;
 mod token_rule;
 
 pub use api_keys::ApiKeys;
-pub use certificate::{CertificateField, CertificateLogin, CertificateRule};
+pub use certificate::{CertificateField, CertificateLogin, CertificateRule, certificate_claims};
 pub use decide::Policy;
 pub use denied::Denied;
 pub use facts::{Facts, Token};

@@ -99,7 +99,7 @@ impl fmt::Debug for ServableCert {
 /// If the certificate cannot be parsed.
 pub fn leaf_facts(leaf: &CertificateDer<'_>) -> Result<LeafFacts, Problem> {
     let cert = x509::parse(leaf)?;
-    let serial = serial_digits(cert.raw_serial());
+    let serial = x509::serial_digits(cert.raw_serial());
     let common_name = cert
         .issuer()
         .iter_common_name()
@@ -107,26 +107,4 @@ pub fn leaf_facts(leaf: &CertificateDer<'_>) -> Result<LeafFacts, Problem> {
         .and_then(|name| name.as_str().ok());
     let issuer = common_name.map_or_else(|| cert.issuer().to_string(), str::to_owned);
     Ok(LeafFacts { serial, issuer })
-}
-
-/// A serial number as `openssl x509 -serial` and browsers show it: without the zero byte that DER
-/// puts before a number whose first bit is set (X.690, 8.3).
-fn serial_digits(der: &[u8]) -> String {
-    let number = match der {
-        [0, number @ ..] if !number.is_empty() => number,
-        _ => der,
-    };
-    number.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::serial_digits;
-
-    #[test]
-    fn serials_are_written_as_openssl_writes_them() {
-        assert_eq!(serial_digits(&[0x00, 0xd7, 0x45, 0x06]), "d74506");
-        assert_eq!(serial_digits(&[0x07, 0x45]), "0745");
-        assert_eq!(serial_digits(&[0x00]), "00");
-    }
 }

@@ -109,3 +109,25 @@ pub(super) fn system_time(time: ASN1Time) -> SystemTime {
         SystemTime::UNIX_EPOCH + seconds
     }
 }
+
+/// A serial number as `openssl x509 -serial` and browsers show it: without the zero byte that DER
+/// puts before a number whose first bit is set (X.690, 8.3).
+pub(super) fn serial_digits(der: &[u8]) -> String {
+    let number = match der {
+        [0, number @ ..] if !number.is_empty() => number,
+        _ => der,
+    };
+    number.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::serial_digits;
+
+    #[test]
+    fn serials_are_written_as_openssl_writes_them() {
+        assert_eq!(serial_digits(&[0x00, 0xd7, 0x45, 0x06]), "d74506");
+        assert_eq!(serial_digits(&[0x07, 0x45]), "0745");
+        assert_eq!(serial_digits(&[0x00]), "00");
+    }
+}

@@ -16,6 +16,7 @@ use ianitor::signalling::rules::{MessageRules, Rule};
 use ianitor::token::claims::Claims;
 use ianitor::token::jws::is_jwt;
 
+use super::certificate;
 use super::explanation::Asked;
 use crate::cli::config_file::load;
 use crate::cli::output::{CliError, EXIT_FAILED, EXIT_USAGE, complain, show};
@@ -34,6 +35,14 @@ pub(crate) struct Explain {
     /// one that its address admits.
     #[arg(long, value_name = "FILE", requires = "explain")]
     token: Option<PathBuf>,
+    /// A PEM file with the client's certificate and those of its issuers.
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "explain",
+        conflicts_with = "token"
+    )]
+    certificate: Option<PathBuf>,
     /// Of a message to Janus, the plugin that its handle is attached to.
     #[arg(long, value_name = "PLUGIN", requires = "explain")]
     plugin: Option<String>,
@@ -93,6 +102,14 @@ impl Explain {
     /// The claims of the client, verified or not, and whether the policy would admit it.
     fn client(&self, config: &Config, policy: &Policy) -> Result<(Option<Claims>, bool), CliError> {
         let refused = |why: &str| show(&format!("the handshake would be refused: {why}\n"));
+        if let Some(file) = &self.certificate {
+            let (claims, verdict) = certificate::offline(file, config, policy)?;
+            match &verdict {
+                Ok(note) => show(&format!("certificate: {note}\n")),
+                Err(why) => refused(&format!("{why}; the claims are taken as they are")),
+            }
+            return Ok((claims, verdict.is_ok()));
+        }
         let Some(file) = &self.token else {
             let wants_token = !policy.admits_without_token();
             if wants_token {

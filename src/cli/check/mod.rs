@@ -1,6 +1,7 @@
 //! `ianitor check`: reads everything that a start would read and writes nothing. It connects to
 //! other servers only with `--live`.
 
+mod certificate;
 mod command;
 mod credentials;
 mod explain;

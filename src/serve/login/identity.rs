@@ -1,12 +1,13 @@
 //! Who a client is by its login: a name, and claims that policies and message rules can ask for.
 
-use std::fmt::Display;
 use std::sync::Arc;
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 
-use crate::policy::{CertificateField, CertificateLogin, ForwardAuth, LoggedIn, LoginRule, USERS};
+use crate::policy::{
+    CertificateField, CertificateLogin, ForwardAuth, LoggedIn, LoginRule, USERS, certificate_claims,
+};
 use crate::token::claims::Claims;
 use crate::token::issuer::{Tag, Verified};
 
@@ -35,18 +36,7 @@ pub(super) fn of_certificate(
     tag: Tag,
 ) -> Option<LoggedIn> {
     let facts = &shown.facts;
-    let mut claims = Map::new();
-    let text = |text: &dyn Display| Value::from(text.to_string());
-    claims.insert("subject".to_owned(), text(&facts.subject));
-    claims.insert("serial".to_owned(), text(&facts.serial));
-    claims.insert("fingerprint".to_owned(), text(&facts.fingerprint));
-    for (claim, attribute) in [("cn", "CN"), ("o", "O"), ("ou", "OU")] {
-        list(&mut claims, claim, facts.subject.values(attribute));
-    }
-    for kind in ["dns", "email", "uri", "ip"] {
-        let names = facts.names.iter().filter(|name| name.kind() == kind);
-        list(&mut claims, kind, names.map(ToString::to_string));
-    }
+    let claims = certificate_claims(facts);
     let user = facts.user();
     let user = (!user.is_empty()).then_some(&*user);
     let mut login = new(rule, claims, user, tag)?;
@@ -59,17 +49,6 @@ pub(super) fn of_certificate(
     login.headers = headers.iter().filter_map(header).collect();
     login.certificate = Some(shown);
     Some(login)
-}
-
-fn list<T: Into<Value>>(
-    claims: &mut Map<String, Value>,
-    name: &str,
-    values: impl Iterator<Item = T>,
-) {
-    let values: Vec<Value> = values.map(Into::into).collect();
-    if !values.is_empty() {
-        claims.insert(name.to_owned(), Value::Array(values));
-    }
 }
 
 /// A client of which the service has said this.

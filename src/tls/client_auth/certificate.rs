@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::path::Path;
 
 use rustls::pki_types::CertificateDer;
 use x509_parser::extensions::GeneralName;
 
+use super::super::pem::PemFile;
 use super::super::problem::Problem;
 use super::super::x509;
 use super::dn::{Dn, hex};
@@ -24,6 +26,15 @@ impl ClientCertificate {
         let chain = chain.filter(|chain| !chain.is_empty())?;
         let owned = chain.iter().map(|cert| cert.clone().into_owned());
         Some(Self(owned.collect()))
+    }
+
+    /// What a client would show with this PEM file.
+    ///
+    /// # Errors
+    /// If the file cannot be read or has no certificate.
+    pub fn read(path: &Path) -> Result<Self, Problem> {
+        let chain = PemFile::read(path)?.chain()?;
+        Ok(Self(chain.into()))
     }
 
     /// The client's own certificate, and those behind it.
@@ -69,7 +80,7 @@ impl CertFacts {
             subject: Dn::of(cert.subject()),
             issuer: Dn::of(cert.issuer()),
             names: names.filter_map(San::of).collect(),
-            serial: hex(cert.raw_serial()).into(),
+            serial: x509::serial_digits(cert.raw_serial()).into(),
             fingerprint: hex(digest.as_ref()).into(),
             not_after: not_after.into(),
         })

@@ -56,6 +56,23 @@ fn a_websocket_ends_with_its_certificate_and_with_that_of_no_other() {
 }
 
 #[test]
+fn a_policy_may_keep_what_is_open_by_a_certificate_that_has_expired() {
+    let mut world = World::with(echo(), "", "");
+    let soon = SystemTime::now() + SHORT;
+    world.issue("short", |it| it.not_after = soon.into());
+    world.reload_keeping();
+    let mut client = open(&world, "short");
+    eventually("the certificate has expired", || {
+        let mut client = world.showing(world.dial("app.test"), "short").h1();
+        client.ask(get("app.test", "/.ianitor/none")).status() == 404
+            && SystemTime::now() > soon + Duration::from_secs(2)
+    });
+    is_alive(&mut client);
+    let mut late = world.showing(world.dial("app.test"), "short").h1();
+    assert_eq!(late.ask(get("app.test", "/")).status(), 401);
+}
+
+#[test]
 fn a_revoked_certificate_ends_what_is_open_and_resumes_nothing() {
     let mut world = World::with(echo(), LIST, "");
     with_serial(&world, "ada", 7);

@@ -97,6 +97,52 @@ fn curl_and_openssl_are_asked_and_answered() {
     }
 }
 
+#[test]
+fn check_explains_a_certificate() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    make(folder);
+    let text = "[listen]\nhttps = [\"127.0.0.1:0\"]\ncontrol = \"off\"\n[tls]\n\
+                self_signed = [\"localhost\"]\nclient_ca = \"ca.pem\"\n\
+                client_crl = \"crl.pem\"\n[upstreams]\n\
+                janus = { servers = [\"http://127.0.0.1:1\"], protocol = \"janus\" }\n\
+                [policies.team]\nclient_certificate = { subject = [\"ada\", \"bob\"] }\n\
+                [policies.bob]\nclient_certificate = { subject = [\"bob\"] }\n\
+                [[policies.team.rules]]\nname = \"media\"\n\
+                effect = \"allow\"\nclaims = { ou = \"Media\" }\n\
+                [[routes]]\npath = \"/\"\nupstream = \"janus\"\npolicy = \"team\"\n";
+    fs::write(folder.join("gateway.toml"), text).unwrap();
+    let message = "{\"janus\": \"create\", \"transaction\": \"a\"}";
+    fs::write(folder.join("message.json"), message).unwrap();
+    for (policy, name, code, text) in [
+        (
+            "team",
+            "ada",
+            0,
+            "certificate: CN=ada,OU=Media,O=Example, valid until ",
+        ),
+        ("team", "bob", 1, "the certificate is revoked"),
+        ("bob", "ada", 1, "it is that of CN=ada,OU=Media,O=Example"),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_ianitor"))
+            .args([
+                "check",
+                "--explain",
+                "--config",
+                "gateway.toml",
+                "--policy",
+                policy,
+            ])
+            .args(["--certificate", &format!("{name}.pem"), "message.json"])
+            .current_dir(folder)
+            .output()
+            .unwrap();
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        assert!(said.contains(text), "{said}");
+    }
+}
+
 fn check(folder: &Path) -> (Option<i32>, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_ianitor"))
         .args(["check", "--config"])

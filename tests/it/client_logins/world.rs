@@ -58,6 +58,13 @@ impl World {
         self.gateway.reload(&team(&self.config, rules));
     }
 
+    /// Reloads with a policy that keeps WebSockets whose certificate has expired.
+    pub(crate) fn reload_keeping(&mut self) {
+        let policy = "[policies.team]\non_expiry = \"keep\"\nclient_certificate = {}";
+        let config = self.config.clone().table(policy);
+        self.gateway.reload(&config);
+    }
+
     /// Reloads without a policy that asks for certificates.
     pub(crate) fn reload_open(&mut self) {
         let policy = "[policies.team]\nallow = [\"127.0.0.1\"]";
