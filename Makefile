@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: help run test test-deb check deny bench bench-count chaos soak reliability fuzz dist deb
+.PHONY: help run test test-deb test-oci check deny bench bench-count chaos soak reliability fuzz dist deb image
 
 help:
 	@echo 'make run    the gateway in front of a Janus on this machine (installs one if missing)'
@@ -17,6 +17,8 @@ help:
 	@echo 'make dist   the binary to install, stripped, and its debug information'
 	@echo 'make deb    the Debian package, in target/debian'
 	@echo 'make test-deb  installs, upgrades and purges the package in a Debian root (as root)'
+	@echo 'make image  the OCI image, a layout in target/oci/ianitor'
+	@echo 'make test-oci  looks at the image and serves from it (as root)'
 	@echo 'make fuzz   fuzzing, FUZZ_SECONDS (30) for each parser'
 
 run:
@@ -31,6 +33,10 @@ test:
 test-deb: deb
 	PATH=$$PATH:/usr/sbin python3 tests/deb/deb.py target/debian/ianitor_*.deb
 	PATH=$$PATH:/usr/sbin python3 tests/deb/five_commands.py target/debian/ianitor_*.deb
+
+# Needs root: chroot and namespaces.
+test-oci: image
+	PATH=$$PATH:/usr/sbin python3 tests/oci/oci.py $${CARGO_TARGET_DIR:-target}/oci/ianitor
 
 check:
 	scripts/build-deps.sh
@@ -71,3 +77,6 @@ dist:
 
 deb:
 	scripts/deb.sh
+
+image:
+	scripts/image.sh

@@ -8,10 +8,7 @@ have dpkg-shlibdeps || install_packages dpkg-dev
 have cargo-deb || cargo install cargo-deb --locked
 scripts/dist.sh
 
-# The commit's time, so that one commit gives one package.
-if [ -z "${SOURCE_DATE_EPOCH:-}" ]; then
-    SOURCE_DATE_EPOCH=$(git log -1 --format=%ct 2>/dev/null) || SOURCE_DATE_EPOCH=$(date -r CHANGELOG.md +%s)
-fi
+SOURCE_DATE_EPOCH=$(source_date_epoch)
 export SOURCE_DATE_EPOCH
 
 # Cargo.toml names these files for the package.
@@ -25,10 +22,9 @@ for unit in packaging/systemd/*.service packaging/systemd/*.socket; do
     sed 's,/usr/local/,/usr/,g' "$unit" >"$files/units/${unit##*/}"
 done
 
-version=$(sed -n 's/^version *= *"\(.*\)".*/\1/p' Cargo.toml | head -n 1)
 maintainer=$(sed -n 's/^maintainer *= *"\(.*\)".*/\1/p' Cargo.toml)
 cat >"$files/changelog" <<END
-ianitor ($version-1) unstable; urgency=medium
+ianitor ($(version)-1) unstable; urgency=medium
 
   * Changes are in /usr/share/doc/ianitor/changelog.gz.
 

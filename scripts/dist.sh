@@ -10,8 +10,8 @@ have objcopy || install_packages binutils
 # The allocator does not start where pages are larger than it was built for, and kernels for
 # aarch64 have pages of 4, 16 or 64 KiB.
 [ "$(uname -m)" != aarch64 ] || export JEMALLOC_SYS_WITH_LG_PAGE=16
-# `ianitor version` shows it; a tarball has none.
-IANITOR_COMMIT=${IANITOR_COMMIT:-$(git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)}
+# `ianitor version` prints it; outside of git there is none.
+IANITOR_COMMIT=${IANITOR_COMMIT:-$(commit)}
 export IANITOR_COMMIT
 cargo build --release --locked --bin ianitor
 

@@ -24,6 +24,34 @@ check_rust() {
         fail "rustc is $found, this needs $needed or newer: run 'rustup update stable'."
 }
 
+# The commit of the sources, with `-dirty` if something is not committed; empty outside of git.
+commit() {
+    git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null || :
+}
+
+# The version in Cargo.toml.
+version() {
+    sed -n 's/^version *= *"\(.*\)".*/\1/p' Cargo.toml | head -n 1
+}
+
+# The commit's time, so that one commit gives one package.
+source_date_epoch() {
+    if [ -n "${SOURCE_DATE_EPOCH:-}" ]; then
+        echo "$SOURCE_DATE_EPOCH"
+    else
+        git log -1 --format=%ct 2>/dev/null || date -r CHANGELOG.md +%s
+    fi
+}
+
+# sorted_tar FILE FOLDER NAME...: an archive of these names in the folder that depends on the files alone.
+sorted_tar() {
+    archive=$1
+    folder=$2
+    shift 2
+    LC_ALL=C tar --create --file="$archive" --directory="$folder" --format=gnu --sort=name \
+        --mtime="@$(source_date_epoch)" --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX "$@"
+}
+
 # Installs Debian packages, as root or through sudo, and starts no service.
 install_packages() {
     have apt-get || fail "Missing here, and there is no apt-get to install it: $*"

@@ -38,6 +38,7 @@ need slowhttptest slowhttptest
 need nginx nginx-light
 need debootstrap debootstrap
 need ip iproute2
+need umoci umoci
 [ -e /usr/lib/nginx/modules/ngx_stream_module.so ] || missing="$missing libnginx-mod-stream"
 need node nodejs
 need npm npm

@@ -16,7 +16,10 @@ pub(crate) struct Version {
 }
 
 /// The commit, which packages and the images of releases are built with.
-const COMMIT: Option<&str> = option_env!("IANITOR_COMMIT");
+const COMMIT: &str = match option_env!("IANITOR_COMMIT") {
+    Some(commit) if !commit.is_empty() => commit,
+    _ => "unknown",
+};
 
 /// The libraries for TLS, with their versions.
 const LIBRARIES: [(&str, &str); 3] = [
@@ -43,7 +46,7 @@ pub(crate) fn run(arguments: &Version) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     show(&format!("ianitor {version}\n"));
-    show(&format!("commit   {}\n", COMMIT.unwrap_or("unknown")));
+    show(&format!("commit   {}\n", COMMIT));
     show(&format!("target   {machine}-{system}\n"));
     for (name, version) in LIBRARIES {
         show(&format!("{name:8} {version}\n"));

@@ -78,7 +78,7 @@ def the_package_is_installed(root, package):
     assert root.file("/usr/bin/ianitor").stat().st_size <= LARGEST
     version = re.search(r'(?m)^version = "(.*)"', (world.REPOSITORY / "Cargo.toml").read_text())[1]
     said = json.loads(root.run("ianitor", "version", "--json"))
-    assert said["version"] == version and re.fullmatch("[0-9a-f]{12}", said["commit"]), said
+    assert said["version"] == version and re.fullmatch("[0-9a-f]{12}(-dirty)?", said["commit"]), said
     assert root.run("ianitor", "check", "--config", CONFIG)
     assert CONFIG in root.run("dpkg-query", "-W", "-f", "${Conffiles}", "ianitor")
     assert "nologin" in root.run("getent", "passwd", "ianitor")

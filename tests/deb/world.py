@@ -57,9 +57,13 @@ def make_fresh():
     new.rename(fresh)
 
 
+def is_isolated():
+    return "IANITOR_DEB_TEST" in os.environ
+
+
 def isolate():
     """Starts this script again where the ports of the machine and its mounts are not touched."""
-    if "IANITOR_DEB_TEST" in os.environ:
+    if is_isolated():
         return
     os.environ["IANITOR_DEB_TEST"] = "1"
     namespaces = ["--net", "--mount", "--propagation", "private",

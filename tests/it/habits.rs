@@ -88,5 +88,8 @@ fn the_version_names_the_libraries_for_tls() {
     }
     let text = ianitor(folder.path(), &["version"]).stdout;
     let text = String::from_utf8(text).unwrap();
-    assert!(text.contains("\ncommit   ") && text.contains("\nrustls "), "{text}");
+    assert!(
+        text.contains("\ncommit   ") && text.contains("\nrustls "),
+        "{text}"
+    );
 }
