@@ -23,10 +23,10 @@ need chromium chromium
 need turnserver coturn
 need pebble pebble
 need python3 python3
+# Debian's python3 has no pip for a venv without it.
+python3 -c 'import ensurepip' 2>/dev/null || missing="$missing python3-venv"
 need brotli brotli
 need zstd zstd
-# Debian's python3 has no pip for a venv without it.
-[ -e /usr/share/doc/python3-venv ] || missing="$missing python3-venv"
 need zsh zsh
 need fish fish
 need groff groff-base
@@ -48,13 +48,19 @@ need npm npm
 node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 18 || (a === 18 && b >= 19) ? 0 : 1)' ||
     fail "node is $(node --version), the test clients need 18.19 or newer."
 
-# Another parser of nginx.conf, to compare with.
-if [ ! -x target/crossplane/bin/crossplane ]; then
-    rm -rf target/crossplane
-    mkdir -p target
-    python3 -m venv target/crossplane
-    target/crossplane/bin/pip install -q --disable-pip-version-check crossplane==0.5.8
-fi
+# A program of PyPI in a folder of its own: its name, and its version.
+python_program() {
+    folder=${CARGO_TARGET_DIR:-target}/$1
+    if [ ! -x "$folder/bin/$1" ]; then
+        rm -rf "$folder"
+        mkdir -p "$folder"
+        python3 -m venv "$folder"
+        "$folder/bin/pip" install --quiet --disable-pip-version-check "$1==$2"
+    fi
+}
+# Another parser of nginx.conf, to compare with, and a linter of TOML by a JSON Schema.
+python_program crossplane 0.5.8
+python_program taplo 0.9.3
 
 cd tests/real
 # npm leaves a copy of the lock in node_modules when it has finished.

@@ -58,7 +58,8 @@ enum Command {
     Import(import::Import),
     /// Print the version, the commit, and the versions of the libraries for TLS.
     Version(version::Version),
-    /// Write the man pages, and completions for bash, zsh and fish, for packages.
+    /// Write the man pages, completions for bash, zsh and fish, and the JSON Schema of
+    /// gateway.toml, for packages.
     #[command(hide = true)]
     Generate(generate::Generate),
 }

@@ -1,4 +1,5 @@
-//! `ianitor generate`: man pages and completions, from the definition of the command line.
+//! `ianitor generate`: man pages and completions, from the definition of the command line, and the
+//! JSON Schema of `gateway.toml`.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -9,6 +10,7 @@ use clap::{Args, Command};
 use clap_complete::{Shell, generate};
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
+use ianitor::config;
 
 use super::output::{CliError, EXIT_FAILED, finish};
 
@@ -26,6 +28,9 @@ const COMPLETIONS: [(Shell, &str); 3] = [
     (Shell::Zsh, "zsh/vendor-completions/_ianitor"),
     (Shell::Fish, "fish/vendor_completions.d/ianitor.fish"),
 ];
+
+/// The JSON Schema of `gateway.toml`.
+const SCHEMA: &str = "ianitor/gateway.schema.json";
 
 /// Sections of `ianitor(1)` that no option or command has: each entry is a term with its text.
 const SECTIONS: [(&str, &[(&str, &str)]); 4] = [
@@ -96,6 +101,7 @@ fn write(folder: &Path, command: &Command) -> io::Result<()> {
         );
         fs::write(below(folder, path)?, script)?;
     }
+    fs::write(below(folder, SCHEMA)?, config::json_schema())?;
     let mut command = visible(command).disable_help_subcommand(true);
     // This gives commands of commands their whole names.
     command.build();

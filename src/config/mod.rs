@@ -27,6 +27,7 @@ mod everybody;
 mod files;
 mod foreign;
 mod include;
+mod json_schema;
 mod load;
 mod lower;
 mod meant;
@@ -72,6 +73,7 @@ use tables::Raw;
 use variables::Environment;
 
 pub use effective::{Effective, effective};
+pub use json_schema::json_schema;
 pub use load::{STDIN, is_stdin, load, sources_of};
 pub use places::Places;
 pub use problem::{Problem, Report};

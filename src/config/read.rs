@@ -34,6 +34,10 @@ pub(super) trait Read {
     type Out;
     /// How it is written, for the reference.
     const FORM: Form;
+    /// Whether a list of values of this form may be written instead of one.
+    const OR_LIST: bool = false;
+    /// Whether words may be spelt otherwise than the reference has them, as `SIGHUP` for `HUP`.
+    const OTHER_SPELLINGS: bool = false;
 
     /// Reads the value, or reports what is wrong with it.
     fn read(value: &Value<'_>) -> Option<Self::Out>;
@@ -366,6 +370,8 @@ impl<S: Section> Read for S {
 impl<K: Read> Read for Spanned<K> {
     type Out = Spanned<K::Out>;
     const FORM: Form = K::FORM;
+    const OR_LIST: bool = K::OR_LIST;
+    const OTHER_SPELLINGS: bool = K::OTHER_SPELLINGS;
 
     fn read(value: &Value<'_>) -> Option<Self::Out> {
         K::read(value).map(|read| Spanned {

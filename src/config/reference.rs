@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::read::Section as _;
-use super::schema::{Form, Key, Keys, Kind, Unset};
+use super::schema::{Form, Key, Keys, Kind, Unset, paragraphs};
 use super::tables::Raw;
 
 const HEAD: &str = "\
@@ -134,16 +134,6 @@ fn write_keys(out: &mut String, prefix: &str, keys: &Keys) {
             ),
         );
     }
-}
-
-/// The lines of a doc comment as Markdown with one line for each paragraph.
-fn paragraphs(text: &str) -> String {
-    let lines: Vec<&str> = text.lines().map(str::trim).collect();
-    let paragraphs: Vec<String> = lines
-        .split(|line| line.is_empty())
-        .map(|lines| lines.join(" "))
-        .collect();
-    paragraphs.join("\n\n")
 }
 
 fn form(form: Form) -> String {

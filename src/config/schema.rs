@@ -22,6 +22,10 @@ pub(super) struct Keys {
 pub(super) struct Key {
     pub(super) name: &'static str,
     pub(super) form: Form,
+    /// Whether a list of such values may stand for one.
+    pub(super) or_list: bool,
+    /// Whether words may be spelt otherwise than the reference has them.
+    pub(super) other_spellings: bool,
     pub(super) unset: Unset,
     /// What the key means: Markdown, as in a doc comment.
     pub(super) text: &'static str,
@@ -123,4 +127,14 @@ impl Keys {
         let below = below.flat_map(Self::all);
         std::iter::once(self).chain(below).collect()
     }
+}
+
+/// The lines of a doc comment as Markdown with one line for each paragraph.
+pub(super) fn paragraphs(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let paragraphs: Vec<String> = lines
+        .split(|line| line.is_empty())
+        .map(|lines| lines.join(" "))
+        .collect();
+    paragraphs.join("\n\n")
 }

@@ -64,6 +64,8 @@ macro_rules! section {
                 keys: &[$( $crate::config::schema::Key {
                     name: $crate::config::section::key_name(stringify!($key)),
                     form: <$kind as $crate::config::read::Read>::FORM,
+                    or_list: <$kind as $crate::config::read::Read>::OR_LIST,
+                    other_spellings: <$kind as $crate::config::read::Read>::OTHER_SPELLINGS,
                     unset: section!(@unset $mode $kind, $($arg)*),
                     text: concat!($($text, "\n"),*),
                 } ),*],
@@ -99,6 +101,8 @@ macro_rules! section {
                 keys: &[$( $crate::config::schema::Key {
                     name: stringify!($key),
                     form: <$kind as $crate::config::read::Read>::FORM,
+                    or_list: <$kind as $crate::config::read::Read>::OR_LIST,
+                    other_spellings: <$kind as $crate::config::read::Read>::OTHER_SPELLINGS,
                     unset: section!(@unset default $kind, Self::default().$key),
                     text: concat!($($text, "\n"),*),
                 } ),*],

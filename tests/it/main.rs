@@ -55,6 +55,7 @@ mod inherited;
 mod init;
 mod jitsi;
 mod jitsi_tokens;
+mod json_schema;
 mod jwks;
 mod kept_connections;
 mod kurento_closed;

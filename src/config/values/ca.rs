@@ -93,6 +93,7 @@ pub(in crate::config) struct Contacts;
 impl Read for Contacts {
     type Out = List<String>;
     const FORM: Form = Contact::FORM;
+    const OR_LIST: bool = true;
 
     fn read(value: &Value<'_>) -> Option<List<String>> {
         one_or_list::<Contact>(value)

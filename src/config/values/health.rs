@@ -74,6 +74,7 @@ struct Status;
 impl Read for Statuses {
     type Out = List<StatusCode>;
     const FORM: Form = Status::FORM;
+    const OR_LIST: bool = true;
 
     fn read(value: &Value<'_>) -> Option<Self::Out> {
         one_or_list::<Status>(value)

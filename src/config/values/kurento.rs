@@ -137,7 +137,14 @@ impl Read for Parameters {
         expected: "a string, an integer, true or false",
         text: "A text, a whole number, or true or false; or a list of them, of which one is \
                enough. `\"*\"` is any value.",
-        good: &["\"WEBM\"", "[\"WEBM\", \"MP4\"]", "3", "true", "\"*\""],
+        good: &[
+            "\"WEBM\"",
+            "[\"WEBM\", \"MP4\"]",
+            "3",
+            "true",
+            "\"*\"",
+            "{ width = 640 }",
+        ],
         bad: (
             "[]",
             "an empty list is met by no message; write the values, or leave the parameter out",

@@ -17,6 +17,7 @@ pub(in crate::config) struct OneOrMore<K>(std::marker::PhantomData<K>);
 impl<K: Read> Read for OneOrMore<K> {
     type Out = List<K::Out>;
     const FORM: Form = K::FORM;
+    const OR_LIST: bool = true;
 
     fn read(value: &Value<'_>) -> Option<Self::Out> {
         match one_or_list::<K>(value)? {

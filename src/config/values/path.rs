@@ -333,6 +333,7 @@ impl Read for OneOrTwoFiles {
         ],
         bad: ("\"\"", "is empty; write the path of a file"),
     });
+    const OR_LIST: bool = true;
 
     fn read(value: &Value<'_>) -> Option<List<PathBuf>> {
         one_or_list::<PathBuf>(value)

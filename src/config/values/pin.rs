@@ -12,6 +12,7 @@ pub(in crate::config) struct Pins;
 impl Read for Pins {
     type Out = List<Pin>;
     const FORM: Form = Pin::FORM;
+    const OR_LIST: bool = true;
 
     fn read(value: &Value<'_>) -> Option<List<Pin>> {
         one_or_list::<Pin>(value)

@@ -165,6 +165,7 @@ impl Read for IssClaim {
             "an empty list would take no token; write the issuer, or leave it out",
         ),
     });
+    const OR_LIST: bool = true;
 
     fn read(value: &Value<'_>) -> Option<List<String>> {
         let list = one_or_list::<Iss>(value)?;
@@ -189,6 +190,7 @@ impl Read for RawAudience {
             "an empty list would take no token; write the audience, or \"any\"",
         ),
     });
+    const OR_LIST: bool = true;
 
     fn read(value: &Value<'_>) -> Option<Self> {
         if !value.is_list() {
@@ -264,7 +266,14 @@ impl Read for Claims {
         expected: "a string, an integer, true or false",
         text: "A text, a whole number, or true or false; or a list of them, of which one is \
                enough.",
-        good: &["\"ops\"", "[\"admin\", \"ops\"]", "3", "true", "\"*\""],
+        good: &[
+            "\"ops\"",
+            "[\"admin\", \"ops\"]",
+            "3",
+            "true",
+            "\"*\"",
+            "{ roles = \"ops\" }",
+        ],
         bad: (
             "[]",
             "an empty list is met by no token; write the values, or leave the claim out",

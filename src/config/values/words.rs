@@ -128,6 +128,7 @@ impl AddressHeader {
 impl Read for AddressHeader {
     type Out = HeaderName;
     const FORM: Form = Form::Word(|| Self::NAMES.to_vec());
+    const OTHER_SPELLINGS: bool = true;
 
     fn read(value: &Value<'_>) -> Option<HeaderName> {
         let text = value.text("a string")?;
@@ -149,6 +150,7 @@ impl Signal {
 impl Read for Signal {
     type Out = &'static str;
     const FORM: Form = Form::Word(|| Self::NAMES.to_vec());
+    const OTHER_SPELLINGS: bool = true;
 
     fn read(value: &Value<'_>) -> Option<&'static str> {
         let text = value.text("a string")?;
