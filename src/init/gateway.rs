@@ -24,6 +24,7 @@ pub fn gateway(setup: &Setup) -> String {
 }
 
 const HEAD: &str = "\
+#:schema /usr/share/ianitor/gateway.schema.json
 # Written by `ianitor init`. Every key: /usr/share/doc/ianitor/reference.md
 #
 #   ianitor check --config FILE          every problem with its line, or what this file means

@@ -20,7 +20,7 @@ print(json.dumps(shown(read["config"][0]["parsed"])))
 
 #[test]
 fn another_parser_reads_the_same() {
-    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/crossplane/bin/python");
+    let python = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("crossplane/bin/python");
     let folder = tempfile::tempdir().unwrap();
     for name in SOURCES {
         let file = folder.path().join(format!("{name}.conf"));
