@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: help run test test-deb test-oci check deny bench bench-count chaos soak reliability fuzz dist deb image
+.PHONY: help run test test-deb test-oci check deny bench bench-count chaos soak reliability fuzz dist deb image release
 
 help:
 	@echo 'make run    the gateway in front of a Janus on this machine (installs one if missing)'
@@ -19,6 +19,7 @@ help:
 	@echo 'make test-deb  installs, upgrades and purges the package in a Debian root (as root)'
 	@echo 'make image  the OCI image, a layout in target/oci/ianitor'
 	@echo 'make test-oci  looks at the image and serves from it (as root)'
+	@echo 'make release  what is published of a version, in target/release-files'
 	@echo 'make fuzz   fuzzing, FUZZ_SECONDS (30) for each parser'
 
 run:
@@ -80,3 +81,6 @@ deb:
 
 image:
 	scripts/image.sh
+
+release:
+	scripts/release.sh
