@@ -67,7 +67,7 @@ pub(crate) struct Talk {
 enum Line {
     Frames(Wire<Box<dyn Stream>>),
     Requests {
-        dial: Dial,
+        dial: Box<Dial>,
         client: Client,
         path: String,
         query: String,
@@ -91,7 +91,7 @@ impl Talk {
             Way::Http1 => Line::Frames(on_http1(dial, &format!("{path}{query}"), api)),
             Way::Http2 => Line::Frames(on_http2(dial, &format!("{path}{query}"), api)),
             Way::Rest => Line::Requests {
-                dial: dial.clone(),
+                dial: Box::new(dial.clone()),
                 client: dial.h1(),
                 path,
                 query,
