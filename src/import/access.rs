@@ -13,14 +13,14 @@ pub(super) enum Access {
         allow: Vec<Network>,
         deny: Vec<Network>,
     },
-    /// Nobody, until somebody writes a policy.
+    /// No client, until a person writes a policy.
     Closed(Why),
 }
 
 /// Why a route is closed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Why {
-    /// NGINX let nobody pass either.
+    /// NGINX let no client pass either.
     AsBefore,
     /// Every request was answered with an error.
     Returned,

@@ -158,7 +158,7 @@ fn cors(
             .note(header, Outcome::NeedsYou, "not moved: it is no origin");
     }
     extras.cors = Some(value.to_ascii_lowercase());
-    let text = "cors, in the place of what the server says: two values break browsers";
+    let text = "cors, in place of what the server says: two values break browsers";
     ctx.report.note(header, Outcome::MovedBetter, text);
 }
 

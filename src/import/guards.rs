@@ -1,5 +1,5 @@
 //! Paths that were closed by something that is no route of its own. A wider route would take them
-//! over, so it is closed until somebody has looked.
+//! over, so it is closed until a person has looked.
 
 use super::access::{Access, Why};
 use super::drafts::Drafts;

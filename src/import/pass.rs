@@ -57,7 +57,7 @@ pub(super) enum Change {
     Unknown,
 }
 
-/// NGINX puts the URI in the place of the location, character by character.
+/// NGINX puts the URI in place of the location, character by character.
 pub(super) fn change(location: &str, is_exact: bool, uri: Option<&str>) -> Change {
     let Some(uri) = uri else {
         return Change::Same;

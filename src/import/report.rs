@@ -87,7 +87,7 @@ impl Report {
         }
     }
 
-    /// Notes a directive and its block, in the place of what was noted before.
+    /// Notes a directive and its block, in place of what was noted before.
     pub(super) fn drop_all(&mut self, of: &Directive, outcome: Outcome, text: &str) {
         let mut left = vec![of];
         while let Some(directive) = left.pop() {

@@ -107,7 +107,9 @@ impl<'t> Scope<'t> {
                 }
                 "allow" | "deny" => {
                     let text = match access::Rule::of(directive).who {
-                        access::Who::Unknown => "not understood, and left out: nobody more passes",
+                        access::Who::Unknown => {
+                            "not understood, and left out: no further client passes"
+                        }
                         _ => "in the policy of the route",
                     };
                     report.note(directive, Outcome::Moved, text);

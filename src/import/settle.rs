@@ -27,7 +27,7 @@ pub(super) fn settle(gateway: &mut Gateway, report: &mut Report) -> String {
         .iter()
         .filter(|route| route.access.is_closed())
     {
-        let text = format!("{} admits nobody", route.path);
+        let text = format!("{} admits no client", route.path);
         report.differs(format!("closed {}", route.path), text);
     }
     for _ in 0..ROUNDS {
@@ -53,7 +53,7 @@ pub(super) fn settle(gateway: &mut Gateway, report: &mut Report) -> String {
     write::write(gateway).toml
 }
 
-/// A route for everything that admits nobody.
+/// A route for everything that admits no client.
 fn nothing() -> Route {
     Route {
         hosts: Vec::new(),

@@ -11,7 +11,7 @@ use crate::nginx::Directive;
 /// What `stream` says.
 #[derive(Debug, Default)]
 pub(super) struct Passed {
-    /// Where the connections come in that are told apart by name.
+    /// Where the connections come in that differ by name.
     pub(super) listeners: Addresses,
     /// Where connections go on that the `http` block gets.
     pub(super) own: Addresses,

@@ -8,9 +8,9 @@ use super::context;
 use super::model::{Extras, Gateway, Route, Target, Upstream};
 use crate::addr::Network;
 
-/// An address that no client has: the policy admits nobody.
+/// An address that no client has: the policy admits no client.
 const NO_CLIENT: &str = "0.0.0.0";
-/// Where a closed route without a target of its own leads; nobody is sent there.
+/// Where a closed route without a target of its own leads; no client is sent there.
 const NO_TARGET: &str = "https://closed.invalid/closed";
 
 /// The text, and which route each `[[routes]]` of it is.
@@ -22,7 +22,7 @@ pub(super) struct Written {
 pub(super) fn write(gateway: &Gateway) -> Written {
     let mut out = String::from(
         "# Written by `ianitor import nginx`. Each route has the place that it comes from; its \
-         report has a line for\n# every directive. Routes whose policy is closed-… admit nobody \
+         report has a line for\n# every directive. Routes whose policy is closed-… admit no client \
          until you write that policy.\n",
     );
     listen(gateway, &mut out);
@@ -218,11 +218,11 @@ impl Policies {
                 Access::Closed(Why::ToBeWritten { place, limit }) => {
                     comment(
                         out,
-                        &format!("To be written for {path}, in the place of {limit}"),
+                        &format!("To be written for {path}, in place of {limit}"),
                     );
-                    comment_on(out, &format!("({place}): nobody passes until then."));
+                    comment_on(out, &format!("({place}): no client passes until then."));
                 }
-                Access::Closed(_) => comment(out, "Nobody passes, as before."),
+                Access::Closed(_) => comment(out, "No client passes, as before."),
                 _ => out.push('\n'),
             }
             let (allow, deny) = match access {

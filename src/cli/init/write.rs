@@ -22,7 +22,7 @@ const GROUP: &str = "ianitor";
 /// The folder to write to.
 pub(super) struct Folder {
     path: PathBuf,
-    /// Whether the file of the package is there, which nobody has changed.
+    /// Whether the file of the package is there, unchanged.
     has_packaged: bool,
 }
 

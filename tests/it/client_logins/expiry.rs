@@ -105,7 +105,7 @@ fn drop_session(client: &mut Client) {
 }
 
 #[test]
-fn a_list_that_is_out_of_date_admits_nobody_until_there_is_a_new_one() {
+fn a_list_that_is_out_of_date_admits_no_client_until_there_is_a_new_one() {
     let mut world = World::with(Upstream::ok(), LIST, "");
     let mut client = world.showing(world.dial("app.test"), "ada").h1();
     assert_eq!(client.ask(get("app.test", "/")).status(), 200);

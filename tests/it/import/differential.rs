@@ -343,7 +343,7 @@ fn nginx(text: &str, port: u16, folder: &Path) -> Nginx {
     nginx
 }
 
-/// Listeners and certificates of this test, in the place of those of the source.
+/// Listeners and certificates of this test, in place of those of the source.
 fn on_one_port(text: &str, port: u16, plain: u16, folder: &Path) -> String {
     let mut out = String::new();
     let place = folder.display();
