@@ -124,7 +124,8 @@ const NOT_NEEDED: &[(&str, &str)] = &[
 const NEEDS_YOU: &[(&str, &str)] = &[
     (
         "gzip gzip_* gunzip* brotli* zstd*",
-        "not moved: nothing is compressed on the way; put x.js.gz or x.js.br beside x.js",
+        "not moved: write compress = true in routes with files; what servers answer is not \
+         compressed on the way",
     ),
     (
         "expires",
@@ -133,7 +134,8 @@ const NEEDS_YOU: &[(&str, &str)] = &[
     ),
     (
         "error_page proxy_intercept_errors",
-        "not moved: the gateway's error responses are its own, and a server's go through",
+        "not moved: write error_pages = { 404 = \"…\" } in routes with files; other error \
+         responses are the gateway's own, and a server's go through",
     ),
     (
         "access_log log_format error_log open_log_file_cache",
@@ -178,7 +180,7 @@ const NEEDS_YOU: &[(&str, &str)] = &[
     ),
     (
         "proxy_ssl_certificate proxy_ssl_certificate_key proxy_ssl_crl",
-        "not moved: the gateway shows servers no certificate",
+        "not moved: write client_cert in the upstream",
     ),
     (
         "proxy_bind proxy_method proxy_set_body",

@@ -159,10 +159,15 @@ impl<'t> Scope<'t> {
             return;
         }
         self.logins.push(directive);
-        let text = match self.satisfy_any {
-            true => "not moved: only the addresses of allow pass, until you write a policy",
-            false => "not moved: its routes are closed until you write their policy",
+        let until = match self.satisfy_any {
+            true => "only the addresses of allow pass, until you write",
+            false => "the routes are closed until you write",
         };
+        let with = match directive.name.as_str() {
+            "auth_basic" => "basic",
+            _ => "forward_auth",
+        };
+        let text = format!("not moved: {until} their policy, with {with}");
         report.note(directive, Outcome::NeedsYou, text);
     }
 
@@ -172,8 +177,8 @@ impl<'t> Scope<'t> {
         let text = match directive.name.as_str() {
             "internal" => "the path is closed: requests from outside were 404",
             "ssl_verify_client" => {
-                "not moved: the routes are closed until you write a policy for clients with \
-                 certificates"
+                "not moved: the routes are closed until you write their policy, with \
+                 client_certificate, and client_ca in [tls]"
             }
             name if is_translated(name) => {
                 "not moved: its routes are closed until you write their policy"
