@@ -114,7 +114,10 @@ impl<'t> Scope<'t> {
                     };
                     report.note(directive, Outcome::Moved, text);
                 }
-                "auth_basic" | "auth_request" => self.read_login(directive, report),
+                "auth_basic" | "auth_request" => {
+                    let same = block.iter().filter(|d| d.name == directive.name);
+                    self.read_login(directive, same.count() == 1, report);
+                }
                 "auth_basic_user_file" | "auth_request_set" => {
                     let text = "not moved, as what it belongs to";
                     report.note(directive, Outcome::NeedsYou, text);
@@ -152,8 +155,17 @@ impl<'t> Scope<'t> {
         }
     }
 
-    fn read_login(&mut self, directive: &'t Directive, report: &mut Report) {
-        self.logins.retain(|login| login.name != directive.name);
+    /// Reads what asks for a login. NGINX refuses two of one name in a block, so that `off` has to
+    /// be alone to count.
+    fn read_login(&mut self, directive: &'t Directive, is_alone: bool, report: &mut Report) {
+        if is_alone {
+            self.logins.retain(|login| login.name != directive.name);
+        }
+        if directive.arg(0) == "off" && !is_alone {
+            let text = "not moved: NGINX refuses two of one name; the other one counts";
+            report.note(directive, Outcome::WasWrong, text);
+            return;
+        }
         if directive.arg(0) == "off" {
             report.note(directive, Outcome::Moved, "nothing is asked for");
             return;

@@ -112,6 +112,10 @@ fn unlimited(tree: &Tree) -> BTreeSet<u32> {
             .flat_map(Directive::inner);
         if !keeps_out(block) && !block.iter().chain(in_ifs).any(limits) {
             found.insert(directive.place.line);
+            // Behind a missing semicolon stands the next directive, as arguments of this one.
+            let next = directive.args.iter();
+            let next = next.filter(|arg| matches!(arg.text.as_str(), "location" | "rewrite"));
+            found.extend(next.map(|arg| arg.place.line));
         }
     }
     found
